@@ -1,0 +1,130 @@
+"""How good a ranking is: the measures of recall quality, per question and averaged.
+
+A ranking is a list of turn ids, best first. The evidence of a question is the set of turn ids
+that answer it. Evidence that exists nowhere in the conversation stays in the count: it is
+never found, so a broken label lowers the figure and never flatters it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+#: Ranks at which the share of the evidence found is taken.
+RECALL_AT = (5, 10, 20)
+#: Rank at which hit, all and nDCG are taken.
+TOP = 10
+#: Number of sessions looked at for the session measure.
+SESSIONS_AT = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One figure: its name, and the least number of hits that must have been asked for."""
+
+    name: str
+    depth: int
+
+
+MEASURES: tuple[Measure, ...] = (
+    *(Measure(f"recall@{k}", k) for k in RECALL_AT),
+    Measure(f"hit@{TOP}", TOP),
+    Measure(f"all@{TOP}", TOP),
+    Measure("MRR", 1),
+    Measure(f"nDCG@{TOP}", TOP),
+    Measure(f"session hit@{SESSIONS_AT}", 1),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Means over questions, each with its standard error (0 for fewer than two questions)."""
+
+    questions: int
+    means: Mapping[str, float]
+    errors: Mapping[str, float]
+
+
+def recall_at(ranked: Sequence[str], evidence: frozenset[str], k: int) -> float:
+    """Share of the evidence among the first `k` of the ranking, 0..1."""
+    return len(evidence.intersection(ranked[:k])) / len(evidence)
+
+
+def reciprocal_rank(ranked: Sequence[str], evidence: frozenset[str]) -> float:
+    """1 / rank of the first evidence, 0 when the ranking holds none."""
+    for rank, item in enumerate(ranked, start=1):
+        if item in evidence:
+            return 1 / rank
+    return 0.0
+
+
+def ndcg_at(ranked: Sequence[str], evidence: frozenset[str], k: int) -> float:
+    """Normalised discounted cumulative gain with binary gain: sum of 1/log2(rank + 1), 0..1."""
+    gain = sum(
+        1 / math.log2(rank + 1) for rank, item in enumerate(ranked[:k], start=1) if item in evidence
+    )
+    ideal = sum(1 / math.log2(rank + 1) for rank in range(1, min(k, len(evidence)) + 1))
+    return gain / ideal
+
+
+def session_hit_at(
+    ranked: Sequence[str], evidence: frozenset[str], sessions: Mapping[str, str], k: int
+) -> float:
+    """1 when one of the first `k` sessions holds evidence; a session ranks by its best turn."""
+    wanted = {sessions[item] for item in evidence if item in sessions}
+    order = dict.fromkeys(sessions[item] for item in ranked if item in sessions)
+    return float(not wanted.isdisjoint(list(order)[:k]))
+
+
+def score_question(
+    ranked: Sequence[str], evidence: Iterable[str], sessions: Mapping[str, str], limit: int
+) -> dict[str, float]:
+    """Every measure of one answered question.
+
+    `ranked` holds turn ids, best first, at most `limit` of them; an id that comes twice counts
+    where it first came and keeps its later place empty. `sessions` maps turn id to session.
+    Measures that look deeper than `limit` are left out, since nothing was asked for there.
+    Raises ValueError when there is no evidence: such a question has no figure.
+    """
+    wanted = frozenset(evidence)
+    if not wanted:
+        raise ValueError("a question without evidence cannot be scored")
+    shown = ranked[:limit]
+    found = len(wanted.intersection(shown[:TOP]))
+    values = {
+        **{f"recall@{k}": recall_at(shown, wanted, k) for k in RECALL_AT},
+        f"hit@{TOP}": float(found > 0),
+        f"all@{TOP}": float(found == len(wanted)),
+        "MRR": reciprocal_rank(shown, wanted),
+        f"nDCG@{TOP}": ndcg_at(_first_places(shown), wanted, TOP),
+        f"session hit@{SESSIONS_AT}": session_hit_at(shown, wanted, sessions, SESSIONS_AT),
+    }
+    return {m.name: values[m.name] for m in MEASURES if m.depth <= limit}
+
+
+def _first_places(ranked: Sequence[str]) -> list[str]:
+    """The ranking with repeated ids blanked, so that no evidence gains twice."""
+    seen: set[str] = set()
+    places: list[str] = []
+    for item in ranked:
+        places.append("" if item in seen else item)
+        seen.add(item)
+    return places
+
+
+def summarise(scores: Sequence[Mapping[str, float]]) -> Summary:
+    """Means and standard errors (sample deviation / sqrt(n)) over questions.
+
+    Questions of one conversation are not independent, so the true error is somewhat larger.
+    """
+    n = len(scores)
+    names = list(scores[0]) if scores else []
+    means = {name: sum(s[name] for s in scores) / n for name in names}
+    errors = {
+        name: math.sqrt(sum((s[name] - means[name]) ** 2 for s in scores) / (n - 1) / n)
+        if n > 1
+        else 0.0
+        for name in names
+    }
+    return Summary(n, means, errors)

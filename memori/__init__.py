@@ -1,0 +1,95 @@
+"""Memory for any LLM, kept in an SQL database its owner can read.
+
+`Memori` (synchronous) and `AsyncMemori` are one engine. Importing this package imports no
+database driver and no model; names load when they are first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from memori.api import AsyncMemori as AsyncMemori
+    from memori.config import Settings as Settings
+    from memori.config import load_settings as load_settings
+    from memori.errors import Closed as Closed
+    from memori.errors import ConfigurationError as ConfigurationError
+    from memori.errors import InvalidArgument as InvalidArgument
+    from memori.errors import MemoriError as MemoriError
+    from memori.errors import NotFound as NotFound
+    from memori.errors import OperationConflict as OperationConflict
+    from memori.errors import ScopeError as ScopeError
+    from memori.errors import StoreBusy as StoreBusy
+    from memori.errors import StoreUnavailable as StoreUnavailable
+    from memori.model import ContextLine as ContextLine
+    from memori.model import Event as Event
+    from memori.model import Forgotten as Forgotten
+    from memori.model import History as History
+    from memori.model import Hit as Hit
+    from memori.model import Memory as Memory
+    from memori.model import Operation as Operation
+    from memori.model import Page as Page
+    from memori.model import Receipt as Receipt
+    from memori.model import Scope as Scope
+    from memori.model import Session as Session
+    from memori.model import Signal as Signal
+    from memori.model import Stats as Stats
+    from memori.model import Turn as Turn
+    from memori.model import Undone as Undone
+    from memori.model import WorkingContext as WorkingContext
+    from memori.sync import Memori as Memori
+
+_HOME = {
+    "memori.api": ("AsyncMemori",),
+    "memori.sync": ("Memori",),
+    "memori.config": ("Settings", "load_settings"),
+    "memori.errors": (
+        "Closed",
+        "ConfigurationError",
+        "InvalidArgument",
+        "MemoriError",
+        "NotFound",
+        "OperationConflict",
+        "ScopeError",
+        "StoreBusy",
+        "StoreUnavailable",
+    ),
+    "memori.model": (
+        "ContextLine",
+        "Event",
+        "Forgotten",
+        "History",
+        "Hit",
+        "Memory",
+        "Operation",
+        "Page",
+        "Receipt",
+        "Scope",
+        "Session",
+        "Signal",
+        "Stats",
+        "Turn",
+        "Undone",
+        "WorkingContext",
+    ),
+}
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = [*sorted(_MODULE_OF), "__version__"]  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("memori-mcp")
+    try:
+        module = _MODULE_OF[name]
+    except KeyError:
+        raise AttributeError(f"module 'memori' has no attribute {name!r}") from None
+    return getattr(import_module(module), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

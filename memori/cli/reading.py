@@ -1,0 +1,101 @@
+"""Verbs that ask: recall, search, context."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from memori.api import AsyncMemori
+from memori.cli.output import ExitCode, Output, moment
+from memori.cli.writing import text_argument
+from memori.model import Hit
+
+
+async def recall(memori: AsyncMemori, args: argparse.Namespace, out: Output) -> ExitCode:
+    """The few best hits for a question."""
+    hits = await memori.recall(
+        text_argument(args.query),
+        limit=args.limit,
+        max_tokens=args.max_tokens,
+        kinds=(args.kind,) if args.kind else ("memory", "turn"),
+        as_of=args.as_of,
+        known_at=args.known_at,
+        include_superseded=args.include_superseded,
+        session_id=args.session,
+    )
+    if out.as_json:
+        out.items(hits)
+    elif hits:
+        show_hits(hits, out)
+        if args.explain:
+            _show_signals(hits, out)
+    else:
+        out.note("nothing found")
+    return ExitCode.DONE if hits else ExitCode.NOTHING
+
+
+async def search(memori: AsyncMemori, args: argparse.Namespace, out: Output) -> ExitCode:
+    """One page of what the filters let through."""
+    page = await memori.search(
+        args.query,
+        kind=args.kind,
+        category=args.category,
+        tag=args.tag,
+        entity=args.entity,
+        metadata=dict(args.meta) if args.meta else None,
+        session_id=args.session,
+        since=args.since,
+        until=args.until,
+        as_of=args.as_of,
+        known_at=args.known_at,
+        include_superseded=args.include_superseded,
+        include_forgotten=args.include_forgotten,
+        limit=args.limit,
+        cursor=args.cursor,
+    )
+    if out.as_json:
+        out.items(page.items, page.cursor)
+    elif page.items:
+        show_hits(page.items, out)
+        out.more(page.cursor)
+    else:
+        out.note("nothing found")
+    return ExitCode.DONE if page.items else ExitCode.NOTHING
+
+
+async def context(memori: AsyncMemori, args: argparse.Namespace, out: Output) -> ExitCode:
+    """The working context as a model would get it."""
+    working = await memori.working_context(args.task, max_tokens=args.max_tokens)
+    if out.as_json:
+        out.object(working)
+    elif working.lines:
+        out.text(working.text)
+    else:
+        out.note("nothing to show yet")
+    return ExitCode.DONE
+
+
+def show_hits(hits: Sequence[Hit], out: Output) -> None:
+    """Write hits as a table."""
+    out.table(
+        ("ID", "WHEN", "WHAT", "TEXT"),
+        [(hit.id, moment(hit.at), _what(hit), hit.text) for hit in hits],
+    )
+
+
+def _what(hit: Hit) -> str:
+    if hit.kind == "turn":
+        return hit.speaker or hit.role or "turn"
+    return hit.category or "memory"
+
+
+def _show_signals(hits: Sequence[Hit], out: Output) -> None:
+    out.say("")
+    out.table(
+        ("HIT", "SIGNAL", "POINTS", "DETAIL"),
+        [
+            (hit.id, signal.name, f"{signal.points:+.3f}", signal.detail)
+            for hit in hits
+            for signal in hit.why
+        ],
+    )

@@ -1,0 +1,47 @@
+"""Which function runs each verb, and the engine it runs on."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
+
+from memori.api import AsyncMemori
+from memori.cli import importing, looking, reading, taking_back, writing
+from memori.cli.output import ExitCode, Output
+from memori.config import Settings
+
+_Verb = Callable[[AsyncMemori, argparse.Namespace, Output], Coroutine[Any, Any, ExitCode]]
+_Runner = Callable[[Settings, argparse.Namespace, Output], Coroutine[Any, Any, ExitCode]]
+
+
+def _opened(verb: _Verb) -> _Runner:
+    async def run(settings: Settings, args: argparse.Namespace, out: Output) -> ExitCode:
+        async with AsyncMemori(settings=settings, actor="cli") as memori:
+            return await verb(memori, args, out)
+
+    return run
+
+
+#: Every verb but `path`, which opens no database.
+VERBS: Mapping[str, _Runner] = {
+    name: _opened(verb)
+    for name, verb in {
+        "remember": writing.remember,
+        "edit": writing.edit,
+        "pin": writing.pin,
+        "recall": reading.recall,
+        "search": reading.search,
+        "context": reading.context,
+        "forget": taking_back.forget,
+        "restore": taking_back.restore,
+        "undo": taking_back.undo,
+        "review": taking_back.review,
+        "history": looking.history,
+        "sessions": looking.sessions,
+        "turns": looking.turns,
+        "operations": looking.operations,
+        "stats": looking.stats,
+        "import": importing.import_,
+    }.items()
+}

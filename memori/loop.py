@@ -1,0 +1,57 @@
+"""The one event loop of the synchronous face: on a daemon thread, one per process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+_lock = threading.Lock()
+_loop: asyncio.AbstractEventLoop | None = None
+_pid = 0
+
+
+def run(work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
+    """Run a coroutine on the shared loop and wait for it.
+
+    Args:
+        work: what to run.
+        timeout: seconds to wait at most.
+
+    Raises:
+        TimeoutError: it took longer; it is cancelled.
+        RuntimeError: called from the loop's own thread, where waiting would never end.
+    """
+    loop = _running_loop()
+    if getattr(loop, "_thread_id", None) == threading.get_ident():
+        work.close()
+        raise RuntimeError("a synchronous verb was called on memori's own loop; use AsyncMemori")
+    future = asyncio.run_coroutine_threadsafe(work, loop)
+    try:
+        return future.result(timeout)
+    except BaseException:
+        future.cancel()
+        raise
+
+
+def _running_loop() -> asyncio.AbstractEventLoop:
+    """The loop, started on first use and again after a fork."""
+    global _loop, _pid
+    with _lock:
+        if _loop is None or _pid != os.getpid():
+            _loop, _pid = asyncio.new_event_loop(), os.getpid()
+            threading.Thread(target=_loop.run_forever, name="memori", daemon=True).start()
+        return _loop
+
+
+def _new_lock_after_fork() -> None:
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_new_lock_after_fork)

@@ -1,0 +1,309 @@
+"""The words of memori as types: what crosses the boundary between the engine and its doors.
+
+Everything here is frozen, plain data. `as_json` turns any of it into JSON-ready values.
+All datetimes are timezone-aware; an instant is stored in UTC with microseconds and the offset
+it was given in is kept beside it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, Literal, TypeVar, get_args
+
+T = TypeVar("T")
+
+Category = Literal["fact", "preference", "skill", "rule", "context"]
+Source = Literal["user", "assistant", "tool", "web", "import", "agent"]
+Kind = Literal["memory", "turn"]
+Status = Literal["stored", "duplicate", "superseded", "quarantined", "rejected"]
+JsonObject = Mapping[str, Any]
+
+CATEGORIES: tuple[Category, ...] = get_args(Category)
+SOURCES: tuple[Source, ...] = get_args(Source)
+
+#: How far each source is trusted, 0..1, unless the writer says otherwise.
+DEFAULT_TRUST: Mapping[Source, float] = {
+    "user": 0.9,
+    "agent": 0.7,
+    "assistant": 0.6,
+    "import": 0.5,
+    "tool": 0.3,
+    "web": 0.2,
+}
+#: Instruction-like text from a source trusted less than this is quarantined.
+QUARANTINE_BELOW = 0.5
+
+MAX_MEMORY_CHARS = 8_000
+MAX_TURN_BYTES = 1_048_576
+MAX_NAME_CHARS = 128
+DEFAULT_NAMESPACE = "default"
+DEFAULT_USER = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whose memory it is: the only isolation boundary. Compared byte for byte."""
+
+    namespace: str = DEFAULT_NAMESPACE
+    user_id: str = DEFAULT_USER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One message of a conversation, kept verbatim.
+
+    When given to `record`, only `content` is needed; `id`, `session_id` and `seq` are the
+    store's and are filled in on what `turns` and `get` return.
+    """
+
+    content: str
+    role: str = "user"
+    speaker: str | None = None
+    at: datetime | None = None
+    external_id: str | None = None
+    metadata: JsonObject = field(default_factory=dict)
+    source: Source | None = None
+    trust: float | None = None
+    id: str | None = None
+    session_id: str | None = None
+    seq: int | None = None
+    agent_id: str | None = None
+    recorded_at: datetime | None = None
+    quarantined: bool = False
+    forgotten_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """One atomic statement worth keeping.
+
+    `valid_from`/`valid_until` say when it is true, `recorded_at`/`retired_at` when we knew it.
+    `evidence` counts how often it was said; `sources` are ids of the turns that said so.
+    """
+
+    id: str
+    content: str
+    category: Category
+    importance: float
+    confidence: float
+    tags: tuple[str, ...] = ()
+    entities: tuple[str, ...] = ()
+    metadata: JsonObject = field(default_factory=dict)
+    source: Source = "user"
+    trust: float = 0.9
+    pinned: bool = False
+    evidence: int = 1
+    sources: tuple[str, ...] = ()
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+    recorded_at: datetime
+    retired_at: datetime | None = None
+    supersedes: str | None = None
+    superseded_by: str | None = None
+    quarantined: bool = False
+    forgotten_at: datetime | None = None
+    session_id: str | None = None
+    agent_id: str | None = None
+    namespace: str = DEFAULT_NAMESPACE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """One reason a hit was ranked where it is: `points` are its share of the score."""
+
+    name: str
+    points: float
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """One recalled memory or turn. `score` is comparable only within one answer."""
+
+    kind: Kind
+    id: str
+    text: str
+    score: float
+    at: datetime | None
+    speaker: str | None = None
+    role: str | None = None
+    session_id: str | None = None
+    external_id: str | None = None
+    category: Category | None = None
+    importance: float | None = None
+    tags: tuple[str, ...] = ()
+    entities: tuple[str, ...] = ()
+    metadata: JsonObject = field(default_factory=dict)
+    source: Source = "user"
+    trust: float = 0.9
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+    superseded_by: str | None = None
+    sources: tuple[str, ...] = ()
+    namespace: str = DEFAULT_NAMESPACE
+    why: tuple[Signal, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What a write answers: the truth about what is now durable.
+
+    `id` is the row that now stands for what was said (for `duplicate` the one that was
+    already there), None when nothing was kept. `redacted` names the kinds of secret that were
+    removed before writing. `operation_id` can be given to `undo`.
+    """
+
+    status: Status
+    id: str | None
+    reason: str
+    operation_id: str
+    redacted: tuple[str, ...] = ()
+    superseded: tuple[str, ...] = ()
+    session_id: str | None = None
+    external_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forgotten:
+    """What `forget` answers.
+
+    `memories` and `turns` are the ids now hidden (or purged), `derived` those of them hidden
+    only because they came from another one; `sources_left` are turns that still say it.
+    `purge_at` is when hidden content will be removed for good; None when `purged`, or when
+    nothing was hidden. `file_clean` is False while a purged row's bytes may still lie in the
+    database file because another process is reading it.
+    """
+
+    memories: tuple[str, ...]
+    turns: tuple[str, ...]
+    derived: tuple[str, ...]
+    sources_left: tuple[str, ...]
+    purge_at: datetime | None
+    purged: bool
+    reason: str
+    operation_id: str
+    file_clean: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undone:
+    """What `undo` and `restore` answer: the ids that are as they were before."""
+
+    restored: tuple[str, ...]
+    hidden: tuple[str, ...]
+    reason: str
+    operation_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One row of the append-only history: who changed what, when and why. Never content."""
+
+    id: str
+    at: datetime
+    action: str
+    item_kind: str
+    item_id: str
+    operation_id: str
+    actor: str | None = None
+    reason: str = ""
+    detail: JsonObject = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """Everything known about one memory or turn: versions oldest first, and events."""
+
+    versions: tuple[Memory | Turn, ...]
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One conversation."""
+
+    id: str
+    turns: int
+    started_at: datetime | None
+    last_at: datetime | None
+    agent_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One write as a whole, the unit of `undo`."""
+
+    id: str
+    verb: str
+    at: datetime
+    actor: str | None = None
+    summary: str = ""
+    undone: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[T]):
+    """A page of a longer list; pass `cursor` back for the next one, None at the end."""
+
+    items: tuple[T, ...]
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContextLine:
+    """One line of a working context and why it is there."""
+
+    kind: Kind
+    id: str
+    text: str
+    section: str
+    at: datetime | None
+    category: Category | None = None
+    namespace: str = DEFAULT_NAMESPACE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkingContext:
+    """The short text a model should see first. `tokens` is its size by the estimator."""
+
+    text: str
+    tokens: int
+    max_tokens: int
+    lines: tuple[ContextLine, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stats:
+    """What lies in this scope, and where."""
+
+    namespace: str
+    user_id: str
+    database: str
+    dialect: str
+    schema_version: int
+    memories: int
+    memories_by_category: Mapping[str, int]
+    superseded: int
+    quarantined: int
+    forgotten: int
+    turns: int
+    sessions: int
+    size_bytes: int | None
+    oldest: datetime | None
+    newest: datetime | None
+
+
+def as_json(value: Any) -> Any:
+    """Turn model objects into JSON-ready values: dicts, lists, ISO 8601 times. None fields stay."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: as_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {str(k): as_json(v) for k, v in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [as_json(v) for v in value]
+    return value

@@ -1,0 +1,174 @@
+"""The working context: the short text a model should see first.
+
+Sections in a fixed order: pinned, important, recent, then what fits the task. A line is taken
+whole or not at all, so the text never exceeds its budget.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from memori.model import ContextLine, Hit, WorkingContext
+from memori.recall.find import OpenScope, find_hits, memory_hit
+from memori.recall.query import Query
+from memori.store import reading
+from memori.store.reading import Filter
+from memori.store.tables import memories
+from memori.text.tokens import estimate_tokens
+
+#: A memory at least this important is shown without being asked for.
+IMPORTANT = 0.7
+_PER_SECTION = 50
+_RECENT = 10
+_FOR_TASK = 12
+#: What fits the task may use this share of the budget even when the rest could fill it.
+_TASK_SHARE = 0.5
+_MAX_LINE_CHARS = 600
+EMPTY = (
+    "Nothing is remembered here yet. When the person states a fact, a preference, a rule or a "
+    "decision worth keeping, store it with remember."
+)
+HEADINGS = {
+    "pinned": "Pinned",
+    "important": "Important",
+    "recent": "Recent",
+    "task": "For this task",
+}
+
+
+def build_context(
+    connection: Connection,
+    readable: Sequence[OpenScope],
+    task: Query | None,
+    *,
+    now: datetime,
+    max_tokens: int,
+) -> WorkingContext:
+    """Gather the working context of the readable scopes.
+
+    Args:
+        connection: a snapshot.
+        readable: the scopes, the written one first.
+        task: what the model is about to do, if it was said.
+        now: the reader's time.
+        max_tokens: budget of the whole text by `estimate_tokens`.
+    """
+    chosen = Filter(now=now)
+    sections: dict[str, list[Hit]] = {
+        "pinned": _essential(connection, readable, chosen, pinned=True),
+        "important": _essential(connection, readable, chosen, pinned=False),
+        "recent": [
+            memory_hit(row, scope.namespace)
+            for scope in readable
+            for row in reading.list_memories(
+                connection, scope.scope_id, Filter(now=now, kinds=("memory",)), None, _RECENT
+            )
+        ],
+        "task": find_hits(connection, readable, task, chosen, limit=_FOR_TASK) if task else [],
+    }
+    if not any(sections.values()):
+        text = EMPTY if estimate_tokens(EMPTY) <= max_tokens else ""
+        return WorkingContext(
+            text=text, tokens=estimate_tokens(text), max_tokens=max_tokens, lines=()
+        )
+    return _compose(sections, max_tokens)
+
+
+def line_of(hit: Hit) -> str:
+    """One line: date, category or speaker, and the text on a single line."""
+    date = hit.valid_from or hit.at if hit.kind == "memory" else hit.at
+    label = hit.category or f"said by {hit.speaker or hit.role}"
+    text = " ".join(hit.text.split())
+    if len(text) > _MAX_LINE_CHARS:
+        text = text[: _MAX_LINE_CHARS - 1].rstrip() + "…"
+    return f"- [{date:%Y-%m-%d} · {label}] {text}" if date else f"- [{label}] {text}"
+
+
+def _essential(
+    connection: Connection, readable: Sequence[OpenScope], chosen: Filter, *, pinned: bool
+) -> list[Hit]:
+    c = memories.c
+    hits: list[Hit] = []
+    for scope in readable:
+        statement = select(memories).where(
+            c.scope_id == scope.scope_id,
+            c.pinned.is_(pinned),
+            c.forgotten_at.is_(None),
+            c.superseded_by.is_(None),
+        )
+        if not pinned:
+            statement = statement.where(c.importance >= IMPORTANT)
+        found: Sequence[Row[Any]] = connection.execute(
+            statement.order_by(c.importance.desc(), c.memory_no.desc()).limit(_PER_SECTION)
+        ).fetchall()
+        hits += [memory_hit(row, scope.namespace) for row in found if chosen.passes_memory(row)]
+    return hits
+
+
+def _compose(sections: dict[str, list[Hit]], max_tokens: int) -> WorkingContext:
+    """Fill the budget: what fits the task has its share first, the rest goes in order."""
+    chosen: dict[str, list[tuple[Hit, str]]] = {name: [] for name in sections}
+    seen: set[str] = set()
+    left = max_tokens
+    standing = [name for name in sections if name != "task"]
+    budget = int(max_tokens * _TASK_SHARE) if sections["task"] else 0
+    known = {hit.id for name in ("pinned", "important") for hit in sections[name]}
+    left -= _take(sections, chosen, seen, ["task"], budget, skip=known)
+    left -= _take(sections, chosen, seen, standing, left)
+    _take(sections, chosen, seen, ["task"], left)
+    text, lines = _render(chosen)
+    return WorkingContext(
+        text=text, tokens=estimate_tokens(text), max_tokens=max_tokens, lines=tuple(lines)
+    )
+
+
+def _take(
+    sections: dict[str, list[Hit]],
+    chosen: dict[str, list[tuple[Hit, str]]],
+    seen: set[str],
+    names: Sequence[str],
+    budget: int,
+    skip: set[str] | None = None,
+) -> int:
+    """Move lines that fit from `sections` to `chosen`; the tokens they use, headings included."""
+    used = 0
+    for name in names:
+        for hit in sections[name]:
+            if hit.id in seen or (skip and hit.id in skip):
+                continue
+            line = line_of(hit)
+            cost = estimate_tokens(line) + 1
+            if not chosen[name]:
+                cost += estimate_tokens(HEADINGS[name]) + 2
+            if used + cost > budget:
+                continue
+            seen.add(hit.id)
+            chosen[name].append((hit, line))
+            used += cost
+    return used
+
+
+def _render(chosen: dict[str, list[tuple[Hit, str]]]) -> tuple[str, list[ContextLine]]:
+    blocks: list[str] = []
+    lines: list[ContextLine] = []
+    for name, entries in chosen.items():
+        if not entries:
+            continue
+        blocks.append(f"{HEADINGS[name]}:\n" + "\n".join(line for _, line in entries))
+        lines += [
+            ContextLine(
+                kind=hit.kind,
+                id=hit.id,
+                text=line,
+                section=name,
+                at=hit.at,
+                category=hit.category,
+                namespace=hit.namespace,
+            )
+            for hit, line in entries
+        ]
+    return "\n".join(blocks), lines

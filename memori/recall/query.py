@@ -1,0 +1,104 @@
+"""What a question asks for, read once and used by every stage of ranking."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+
+from memori.text.analyser import STANDING_MARK, is_dense, split_words, stem
+from memori.text.dates import Period, find_periods
+from memori.text.stopwords import ENGLISH
+
+#: A question is searched by at most this many different terms, the first ones.
+MAX_TERMS = 64
+#: Only this many characters of a question are read.
+MAX_CHARS = 8_000
+#: What a word about the asking rather than the asked weighs ("list", "summarise", "mention").
+REQUEST_WEIGHT = 0.3
+
+_REQUEST_WORDS = frozenset(
+    """
+    answer aspect bring chat conversation describe detail different discuss explain give item list
+    mention order overview provide question recall remember remind say session summarise
+    summarize summary talk tell thing walk throughout
+    """.split()
+)
+_SELF = frozenset({"i", "my", "me", "mine", "myself", "im", "ive", "id", "our", "we"})
+_ASKS_ADVICE = re.compile(
+    r"\b(?:(?:can|could|would|will) you|should i|how (?:do|can|should) i|help me|suggest|recommend"
+    r"|advi[cs]e|best way|tips|i need|i(?:'| a)m (?:looking|planning|trying|working))\b",
+    re.IGNORECASE,
+)
+_ASKS_NUMBER = re.compile(r"\bhow (?:many|much|long|old|often|far|big|tall)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A parsed question.
+
+    `terms` are the index terms to fetch postings for, each with its weight (above 0); empty when
+    the question has no word at all. `words` are its words, case folded, stop words included:
+    speakers are sought in them. `periods` are the times it names. `first_person` says that the
+    asker speaks of themself, `asks_advice` that they want something done or recommended,
+    `asks_when` and `asks_number` that a time or a number is the answer.
+    """
+
+    text: str
+    terms: Mapping[str, float]
+    words: frozenset[str]
+    periods: tuple[Period, ...]
+    first_person: bool
+    asks_advice: bool
+    asks_when: bool
+    asks_number: bool
+
+
+def parse_query(text: str, now: datetime) -> Query:
+    """Read a question.
+
+    Stop words are not searched for, unless there is nothing else. Of a script written without
+    spaces, pairs of characters are searched for, and a single one only where it stands alone.
+
+    Arguments:
+        text: what was asked, in any language; only the first `MAX_CHARS` characters are read.
+        now: the instant "yesterday" and the like refer to; timezone-aware, in the asker's zone.
+    """
+    text = text[:MAX_CHARS]
+    words = split_words(text)
+    folded = frozenset(word.casefold() for word in words)
+    asks_number = _ASKS_NUMBER.search(text) is not None
+    return Query(
+        text=text,
+        terms=_terms(words),
+        words=folded,
+        periods=find_periods(text, now),
+        first_person=not folded.isdisjoint(_SELF),
+        asks_advice=_ASKS_ADVICE.search(text) is not None,
+        asks_when="when" in folded or "date" in folded or (asks_number and "long" in folded),
+        asks_number=asks_number,
+    )
+
+
+@cache
+def _request_terms() -> frozenset[str]:
+    # Not at import: stemming loads the stemmer.
+    return frozenset(map(stem, _REQUEST_WORDS))
+
+
+def _terms(words: list[str]) -> dict[str, float]:
+    content = [word for word in words if word not in ENGLISH] or words
+    pairs = {word for word in content if len(word) == 2 and is_dense(word)}
+    inside = {character for pair in pairs for character in pair}
+    terms: dict[str, float] = {}
+    for word in content:
+        term = stem(word.casefold())
+        if term not in inside and term not in terms:
+            terms[term] = REQUEST_WEIGHT if term in _request_terms() else 1.0
+            if len(terms) == MAX_TERMS:
+                break
+    if terms:
+        terms[STANDING_MARK] = 1.0
+    return terms

@@ -1,0 +1,273 @@
+"""First stage of ranking: from the postings of a question's terms to the best candidates.
+
+Okapi BM25 with one statistics for memories and turns alike (Robertson and Zaragoza, "The
+Probabilistic Relevance Framework: BM25 and Beyond", 2009). A turn is scored twice: by its own
+words, and by the window of itself and the turns around it, whose term frequencies are weighted
+by distance and added before saturation, as BM25F does with the fields of a document. Windows
+are put together here from the turns' own postings, since a neighbour adds to a window only
+when it holds a term of the question. A memory has no neighbours; its window is itself.
+
+Nothing here is dropped for what a signal says: an item that shares a term with the question is a
+candidate, and only the number of candidates is bounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from math import log
+
+from memori.recall.query import Query
+from memori.text.analyser import STANDING_MARK
+
+#: BM25's saturation of term frequency, and how far an item's length counts against it.
+K1 = 1.2
+B = 0.65
+#: What a turn 1, 2, 3 away adds to the window of a turn, whose own words count 1.
+REACH = (0.4, 0.3, 0.2)
+#: The share of own words and window in the order in which candidates are chosen.
+OWN_SHARE, WINDOW_SHARE = 0.3, 0.7
+#: How many postings a recall should read; past it the commonest terms are left out.
+MAX_POSTINGS = 8_000
+
+# A posting's place is one integer, session_no above and seq below; memories are session 0.
+_SESSION_SHIFT = 32
+_FIRST_TURN = 1 << _SESSION_SHIFT
+_SEQ_MASK = _FIRST_TURN - 1
+_OFFSETS = tuple(
+    (sign * distance, weight) for distance, weight in enumerate(REACH, 1) for sign in (-1, 1)
+)
+# Counting back from the first turn of a session leads here; seq stays below it.
+_NO_SEQ = _SEQ_MASK - len(REACH)
+# Windows are computed for this many times the candidates asked for.
+_SPARE = 2
+
+Posting = tuple[str, int, int, int, int]
+"""One row of the index: (term, session_no, seq, tf, length)."""
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusStats:
+    """What BM25 must know of a scope: how many items are indexed, the sum of their lengths."""
+
+    items: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An item worth fetching, by its place: session_no 0 is a memory, seq its number.
+
+    `own` and `window` are BM25 scores of its own words and of the window around it, `session` is
+    the best window in its session (for a memory, its own score again), `coverage` the share,
+    0..1 and weighted by idf, of the question's terms that occur in the window. `score` orders
+    candidates.
+    """
+
+    session_no: int
+    seq: int
+    score: float
+    own: float
+    window: float
+    session: float
+    coverage: float
+
+
+def choose_terms(
+    query: Query,
+    document_frequencies: Mapping[str, int],
+    *,
+    max_postings: int = MAX_POSTINGS,
+) -> tuple[str, ...]:
+    """Which terms' postings to fetch so that a common word cannot make a recall slow.
+
+    Arguments:
+        query: the parsed question.
+        document_frequencies: for each of its terms the number of its posting rows in the scope;
+            a missing term has none.
+        max_postings: rows to fetch at most.
+
+    Returns the terms that occur, rarest first, as many as fit; the rarest one always, however
+    many rows it has. Terms of equal frequency keep the question's order.
+    """
+    chosen: list[str] = []
+    total = 0
+    occurring = [term for term in query.terms if document_frequencies.get(term, 0) > 0]
+    for term in sorted(occurring, key=lambda term: document_frequencies[term]):
+        total += document_frequencies[term]
+        if total > max_postings and any(term != STANDING_MARK for term in chosen):
+            break
+        chosen.append(term)
+    return tuple(chosen)
+
+
+def rank(
+    query: Query,
+    postings: Iterable[Posting],
+    stats: CorpusStats,
+    *,
+    limit: int = 100,
+    document_frequencies: Mapping[str, int] | None = None,
+) -> list[Candidate]:
+    """The best candidates for a question, best first.
+
+    Arguments:
+        query: the parsed question.
+        postings: all index rows of its terms in the scope (or of those `choose_terms` chose), in
+            any order; rows of other terms are passed over.
+        stats: the scope's totals.
+        limit: candidates to return at most.
+        document_frequencies: as for `choose_terms`; needed only for terms whose rows were not
+            all handed over. By default a term's frequency is the number of its rows.
+
+    The same postings in another order give the same answer. Candidates can name a turn that does
+    not exist (past the end of a session) or is hidden: whoever fetches the rows drops them.
+    """
+    fields = _weigh(query, postings, stats, document_frequencies)
+    standing = fields.pop(STANDING_MARK, (0.0, {}))[1]
+    own: dict[int, float] = {}
+    for idf, found in fields.values():
+        gain = idf * (K1 + 1)
+        for place, frequency in found.items():
+            own[place] = own.get(place, 0.0) + gain * frequency / (frequency + K1)
+    if not own:
+        return []
+    fetched = [(idf, found) for idf, found in fields.values()]
+    total = sum(
+        query.terms[term] * _idf(stats.items, 0) if term not in fields else fields[term][0]
+        for term in query.terms
+        if term != STANDING_MARK
+    )
+    # A standing instruction matters to every question that touches it, so it cannot fall out here.
+    admitted = standing.keys() & own.keys()
+    windows = _windows(_pool(own, limit * _SPARE) | admitted, fetched)
+    best_window: dict[int, float] = {}
+    for window, place, _ in windows:
+        session = place >> _SESSION_SHIFT
+        if window > best_window.get(session, 0.0):
+            best_window[session] = window
+    scored = [
+        (
+            place not in admitted,
+            -OWN_SHARE * own.get(place, 0.0) - WINDOW_SHARE * window,
+            place,
+            window,
+            covered,
+        )
+        for window, place, covered in windows
+    ]
+    scored.sort()
+    del scored[limit:]
+    return sorted(
+        (
+            Candidate(
+                session_no=place >> _SESSION_SHIFT,
+                seq=place & _SEQ_MASK,
+                score=-loss,
+                own=own.get(place, 0.0),
+                window=window,
+                session=best_window[place >> _SESSION_SHIFT] if place >= _FIRST_TURN else window,
+                coverage=covered / total,
+            )
+            for _, loss, place, window, covered in scored
+        ),
+        key=lambda c: (-c.score, c.session_no, c.seq),
+    )
+
+
+def _idf(items: int, df: int) -> float:
+    """BM25's inverse document frequency, in the form that is never negative."""
+    return log(1 + (max(items, df) - df + 0.5) / (df + 0.5))
+
+
+def _weigh(
+    query: Query,
+    postings: Iterable[Posting],
+    stats: CorpusStats,
+    document_frequencies: Mapping[str, int] | None,
+) -> dict[str, tuple[float, dict[int, float]]]:
+    """For each term that occurs, in the question's order: its weighted idf, and by place its
+    term frequency divided by BM25's length norm."""
+    slope = B * max(1, stats.items) / max(1, stats.tokens)
+    base = 1 - B
+    places: dict[str, dict[int, float]] = {term: {} for term in query.terms}
+    for term, session_no, seq, tf, length in postings:
+        if term in places:
+            places[term][session_no << _SESSION_SHIFT | seq] = tf / (base + slope * length)
+    weighed: dict[str, tuple[float, dict[int, float]]] = {}
+    for term, found in places.items():
+        if found:
+            df = len(found)
+            if document_frequencies is not None:
+                df = max(df, document_frequencies.get(term, 0))
+            weighed[term] = (query.terms[term] * _idf(stats.items, df), found)
+    return weighed
+
+
+def _pool(own: Mapping[int, float], size: int) -> set[int]:
+    """The places worth a window: the best by their own words, and by those of the turns around.
+
+    What a turn is worth to those around it is spread linearly here, which is quick and near
+    enough to choose by.
+    """
+    spread = _spread({place: own[place] for place in _best(own, size)})
+    return {place for place in _best(spread, size) if place & _SEQ_MASK < _NO_SEQ}
+
+
+def _best(scores: Mapping[int, float], size: int) -> list[int]:
+    """The `size` places of highest score, the first places of equals, in order of place."""
+    if len(scores) <= size:
+        return sorted(scores)
+    floor = sorted(scores.values(), reverse=True)[size - 1]
+    above = [place for place, score in scores.items() if score > floor]
+    level = sorted(place for place, score in scores.items() if score == floor)
+    return sorted(above + level[: size - len(above)])
+
+
+def _windows(
+    places: Collection[int], fields: Iterable[tuple[float, Mapping[int, float]]]
+) -> list[tuple[float, int, float]]:
+    """For each place: the BM25F score of the window around it, the place, the idf found in it."""
+    scores = dict.fromkeys(places, 0.0)
+    covered = dict.fromkeys(places, 0.0)
+    for idf, found in fields:
+        few = len(found) < len(places)
+        frequencies = _spread(found) if few else _gather(found, places)
+        gain = idf * (K1 + 1)
+        for place, frequency in frequencies.items():
+            if frequency and place in scores:
+                scores[place] += gain * frequency / (frequency + K1)
+                covered[place] += idf
+    return [(score, place, covered[place]) for place, score in scores.items()]
+
+
+def _spread(found: Mapping[int, float]) -> dict[int, float]:
+    """Window frequencies of one term, from its places outwards: quick for a rare term."""
+    frequencies: dict[int, float] = {}
+    get = frequencies.get
+    # In order of place, so that sums do not depend on the order of the postings.
+    for place in sorted(found):
+        frequency = found[place]
+        frequencies[place] = get(place, 0.0) + frequency
+        if place >= _FIRST_TURN:
+            for distance, weight in _OFFSETS:
+                near = place + distance
+                frequencies[near] = get(near, 0.0) + weight * frequency
+    return frequencies
+
+
+def _gather(found: Mapping[int, float], places: Iterable[int]) -> dict[int, float]:
+    """Window frequencies of one term at some places: quick for a common term."""
+    near, mid, far = REACH
+    get = found.get
+    # Written out, being the hot loop of a recall. A place before the first turn of a session is
+    # the last of the session before, which no session reaches.
+    return {
+        place: get(place, 0.0)
+        + near * (get(place - 1, 0.0) + get(place + 1, 0.0))
+        + mid * (get(place - 2, 0.0) + get(place + 2, 0.0))
+        + far * (get(place - 3, 0.0) + get(place + 3, 0.0))
+        if place >= _FIRST_TURN
+        else get(place, 0.0)
+        for place in places
+    }

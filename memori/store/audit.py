@@ -1,0 +1,316 @@
+"""What people ask about a scope itself: one item, its history, sessions, operations, counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, func, or_, select, text
+
+from memori.errors import NotFound
+from memori.model import Event, History, Memory, Operation, Session, Turn
+from memori.store import memories, rows
+from memori.store.tables import events, memory_versions, operations, sessions
+from memori.store.tables import memories as memory_rows
+from memori.store.tables import turns as turn_rows
+
+
+def find_turn(connection: Connection, scope_id: int, turn_id: str) -> tuple[Row[Any], str] | None:
+    """The row of one turn and the id of its session."""
+    row = connection.execute(
+        select(turn_rows).where(turn_rows.c.scope_id == scope_id, turn_rows.c.id == turn_id)
+    ).one_or_none()
+    if row is None:
+        return None
+    return row, rows.session_names(connection, scope_id, {row.session_no})[row.session_no]
+
+
+def get_item(
+    connection: Connection, scope_id: int, namespace: str, item_id: str
+) -> Memory | Turn | None:
+    """One memory or turn, None when this scope has no such id.
+
+    Raises:
+        NotFound: it is there but forgotten.
+    """
+    memory = memories.find(connection, scope_id, item_id)
+    if memory is not None:
+        _refuse_forgotten(memory)
+        sources = rows.source_ids(connection, scope_id, memory.memory_no)
+        return rows.to_memory(memory, namespace, sources)
+    turn = find_turn(connection, scope_id, item_id)
+    if turn is None:
+        return None
+    _refuse_forgotten(turn[0])
+    return rows.to_turn(*turn)
+
+
+def history_of(
+    connection: Connection, scope_id: int, namespace: str, item_id: str
+) -> History | None:
+    """Every version of a memory (or the one of a turn) and their events, oldest first.
+
+    The content of what is forgotten stays hidden here too.
+    """
+    memory = memories.find(connection, scope_id, item_id)
+    if memory is not None:
+        chain = _chain(connection, scope_id, memory)
+        versions: list[Memory | Turn] = []
+        for row in chain:
+            versions += _versions(connection, scope_id, namespace, row)
+        return History(
+            versions=tuple(versions),
+            events=_events(connection, scope_id, [row.id for row in chain]),
+        )
+    turn = find_turn(connection, scope_id, item_id)
+    if turn is not None:
+        row, session_id = turn
+        shown = rows.to_turn(row, session_id)
+        if row.forgotten_at is not None:
+            shown = _without_content(shown)
+        return History(
+            versions=(shown,),
+            events=_events(connection, scope_id, [row.id], (session_id, row.operation_id)),
+        )
+    left = _events(connection, scope_id, [item_id])
+    return History(versions=(), events=left) if left else None
+
+
+def list_sessions(
+    connection: Connection, scope_id: int, after: tuple[datetime, int] | None, limit: int
+) -> list[tuple[Row[Any], Session]]:
+    """Sessions with visible turns, most recently active first."""
+    c, t = sessions.c, turn_rows.c
+    active = func.coalesce(c.last_at, c.recorded_at)
+    counted = (
+        select(t.session_no, func.count().label("turns"))
+        .where(t.scope_id == scope_id, t.forgotten_at.is_(None), t.quarantined.is_(False))
+        .group_by(t.session_no)
+        .subquery()
+    )
+    statement = (
+        select(sessions, counted.c.turns, active.label("active"))
+        .join(counted, counted.c.session_no == c.session_no)
+        .where(c.scope_id == scope_id)
+        .order_by(active.desc(), c.session_no.desc())
+        .limit(limit)
+    )
+    if after is not None:
+        statement = statement.where(
+            or_(active < after[0], and_(active == after[0], c.session_no < after[1]))
+        )
+    return [
+        (
+            row,
+            Session(
+                id=row.session_id,
+                turns=row.turns,
+                started_at=row.started_at,
+                last_at=row.last_at,
+                agent_id=row.agent_id,
+            ),
+        )
+        for row in connection.execute(statement)
+    ]
+
+
+def list_operations(
+    connection: Connection, scope_id: int, verb: str | None, limit: int
+) -> tuple[Operation, ...]:
+    """The newest operations first."""
+    o = operations.c
+    statement = select(operations).where(o.scope_id == scope_id)
+    if verb is not None:
+        statement = statement.where(o.verb == verb)
+    found = connection.execute(statement.order_by(o.number.desc(), o.at.desc()).limit(limit))
+    return tuple(
+        Operation(
+            id=row.operation_id,
+            verb=row.verb,
+            at=row.at,
+            actor=row.actor,
+            summary=_summary(row),
+            undone=row.undone_by is not None,
+        )
+        for row in found
+    )
+
+
+def count_rows(connection: Connection, scope_id: int) -> dict[str, Any]:
+    """Counts of a scope, by the field names of `Stats`."""
+    m, t = memory_rows.c, turn_rows.c
+    current = and_(m.forgotten_at.is_(None), m.superseded_by.is_(None), m.quarantined.is_(False))
+    by_category = {
+        row.category: row.count
+        for row in connection.execute(
+            select(m.category, func.count().label("count"))
+            .where(m.scope_id == scope_id, current)
+            .group_by(m.category)
+            .order_by(m.category)
+        )
+    }
+
+    def count(column: Any, *conditions: Any) -> int:
+        return connection.execute(
+            select(func.count()).select_from(column.table).where(*conditions)
+        ).scalar_one()
+
+    here, seen = m.scope_id == scope_id, m.forgotten_at.is_(None)
+    said = and_(t.scope_id == scope_id, t.forgotten_at.is_(None))
+    span = connection.execute(
+        select(func.min(m.recorded_at), func.max(m.recorded_at)).where(here, seen)
+    ).one()
+    turn_span = connection.execute(select(func.min(t.at), func.max(t.at)).where(said)).one()
+    firsts = [at for at in (span[0], turn_span[0]) if at is not None]
+    lasts = [at for at in (span[1], turn_span[1]) if at is not None]
+    return {
+        "memories": sum(by_category.values()),
+        "memories_by_category": by_category,
+        "superseded": count(m.id, here, seen, m.superseded_by.is_not(None)),
+        "quarantined": count(m.id, here, seen, m.quarantined.is_(True))
+        + count(t.id, said, t.quarantined.is_(True)),
+        "forgotten": count(m.id, here, m.forgotten_at.is_not(None))
+        + count(t.id, t.scope_id == scope_id, t.forgotten_at.is_not(None)),
+        "turns": count(t.id, said, t.quarantined.is_(False)),
+        "sessions": connection.execute(
+            select(func.count(t.session_no.distinct())).where(said, t.quarantined.is_(False))
+        ).scalar_one(),
+        "oldest": min(firsts, default=None),
+        "newest": max(lasts, default=None),
+    }
+
+
+def list_quarantined(
+    connection: Connection, scope_id: int, namespace: str, limit: int
+) -> tuple[Memory | Turn, ...]:
+    """What a person has to look at, newest first."""
+    m, t = memory_rows.c, turn_rows.c
+    held = connection.execute(
+        select(memory_rows)
+        .where(m.scope_id == scope_id, m.quarantined.is_(True), m.forgotten_at.is_(None))
+        .order_by(m.memory_no.desc())
+        .limit(limit)
+    ).fetchall()
+    said = connection.execute(
+        select(turn_rows)
+        .where(t.scope_id == scope_id, t.quarantined.is_(True), t.forgotten_at.is_(None))
+        .order_by(t.recorded_at.desc(), t.id.desc())
+        .limit(limit)
+    ).fetchall()
+    names = rows.session_names(connection, scope_id, {row.session_no for row in said})
+    found: list[Memory | Turn] = [rows.to_memory(row, namespace) for row in held]
+    found += [rows.to_turn(row, names[row.session_no]) for row in said]
+    return tuple(found[:limit])
+
+
+def read_schema(connection: Connection) -> str:
+    """The CREATE statements of the database as they are."""
+    found = connection.execute(
+        text(
+            "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL "
+            "ORDER BY CASE type WHEN 'table' THEN 0 ELSE 1 END, name"
+        )
+    ).scalars()
+    return "\n".join(f"{statement};" for statement in found)
+
+
+def _refuse_forgotten(row: Row[Any]) -> None:
+    if row.forgotten_at is not None:
+        raise NotFound(
+            f"{row.id} was forgotten on {row.forgotten_at:%Y-%m-%d}; "
+            f"bring it back with: memori restore {row.id}"
+        )
+
+
+def _chain(connection: Connection, scope_id: int, row: Row[Any]) -> list[Row[Any]]:
+    """All versions of a memory by supersession, oldest first."""
+    older: list[Row[Any]] = []
+    seen = {row.id}
+    edge = [row.id]
+    m = memory_rows.c
+    while edge:
+        found = connection.execute(
+            select(memory_rows).where(m.scope_id == scope_id, m.superseded_by.in_(edge))
+        ).fetchall()
+        fresh = [each for each in found if each.id not in seen]
+        seen.update(each.id for each in fresh)
+        older += fresh
+        edge = [each.id for each in fresh]
+    newer: list[Row[Any]] = []
+    following = row.superseded_by
+    while following is not None and following not in seen:
+        seen.add(following)
+        after = memories.find(connection, scope_id, following)
+        if after is None:
+            break
+        newer.append(after)
+        following = after.superseded_by
+    return sorted([*older, row, *newer], key=lambda each: each.memory_no)
+
+
+def _versions(
+    connection: Connection, scope_id: int, namespace: str, row: Row[Any]
+) -> Sequence[Memory]:
+    v = memory_versions.c
+    earlier = connection.execute(
+        select(memory_versions)
+        .where(v.scope_id == scope_id, v.memory_no == row.memory_no)
+        .order_by(v.changed_at, v.operation_id)
+    ).fetchall()
+    sources = rows.source_ids(connection, scope_id, row.memory_no)
+    now = rows.to_memory(row, namespace, sources)
+    if row.forgotten_at is not None:
+        return [_without_content(now)]
+    return [*(rows.as_it_was(now, version.before) for version in earlier), now]
+
+
+def _without_content(item: Any) -> Any:
+    hidden: dict[str, Any] = {"content": "", "metadata": {}}
+    if isinstance(item, Memory):
+        hidden |= {"tags": (), "entities": ()}
+    return replace(item, **hidden)
+
+
+def _events(
+    connection: Connection,
+    scope_id: int,
+    item_ids: Sequence[str],
+    recorded: tuple[str, str] | None = None,
+) -> tuple[Event, ...]:
+    """Events of these items; `recorded` adds the one by which a turn's session took it in."""
+    e = events.c
+    wanted: Any = e.item_id.in_(item_ids)
+    if recorded is not None:
+        session_id, operation_id = recorded
+        wanted = or_(wanted, and_(e.item_id == session_id, e.operation_id == operation_id))
+    found = connection.execute(
+        select(events).where(e.scope_id == scope_id, wanted).order_by(e.at, e.id)
+    )
+    return tuple(
+        Event(
+            id=row.id,
+            at=row.at,
+            action=row.action,
+            item_kind=row.item_kind,
+            item_id=row.item_id,
+            operation_id=row.operation_id,
+            actor=row.actor,
+            reason=row.reason,
+            detail=row.detail,
+        )
+        for row in found
+    )
+
+
+def _summary(row: Row[Any]) -> str:
+    answer = row.answer
+    if row.verb == "record":
+        return f"{answer['total']} turn(s) of session {answer['session_id']}"
+    if row.verb == "forget":
+        hidden = len(answer["memories"]) + len(answer["turns"])
+        return f"{hidden} item(s) {'purged' if answer['purged'] else 'hidden'}"
+    if row.verb in ("undo", "restore"):
+        return answer["reason"]
+    return f"{answer['status']} {answer['id']}"

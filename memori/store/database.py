@@ -1,0 +1,72 @@
+"""The interface a database implements, and the one place that picks the file for a URL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from sqlalchemy import Connection
+
+from memori.config import DatabaseSettings
+from memori.store.url import DatabaseUrl, parse_url
+
+T = TypeVar("T")
+
+
+class Database(Protocol):
+    """Runs whole transactions, each written as a plain function over a Core connection.
+
+    A transaction is one function so that a dialect can run it where it is cheapest (SQLite: one
+    hop to the connection's own thread instead of one per statement) and run it again as a whole
+    after a conflict. The function must have no effect besides its statements.
+    """
+
+    dialect: str
+    url: DatabaseUrl
+
+    async def open(self) -> None:
+        """Connect and bring the schema up to date.
+
+        Raises:
+            ConfigurationError: the database cannot be used; the message names the remedy.
+        """
+        ...
+
+    async def read(self, transaction: Callable[[Connection], T]) -> T:
+        """Run `transaction` on one snapshot and return what it returns."""
+        ...
+
+    async def write(self, transaction: Callable[[Connection], T]) -> T:
+        """Run `transaction` and commit; what it returned is durable when this returns.
+
+        Raises:
+            StoreBusy: other writers held the database longer than the busy timeout.
+            StoreUnavailable: the database failed.
+        """
+        ...
+
+    async def scrub(self) -> bool:
+        """Remove what deleted rows left in the files; False if another reader prevents it now."""
+        ...
+
+    async def close(self) -> None:
+        """Release every connection."""
+        ...
+
+    @property
+    def path(self) -> Path | None:
+        """The database's file, None when it has none."""
+        ...
+
+
+def make_database(settings: DatabaseSettings) -> Database:
+    """Choose the implementation for the configured URL; nothing is opened yet.
+
+    Raises:
+        ConfigurationError: the URL is malformed or names an unsupported database.
+    """
+    url = parse_url(settings.connection_string)
+    from memori.store.sqlite import SqliteDatabase
+
+    return SqliteDatabase(url, settings)

@@ -1,0 +1,381 @@
+"""Forgetting, taking it back, and purging for good.
+
+Forgetting hides: the rows stay for `KEEP_DAYS` with their index rows taken out, and a tombstone
+keeps the same statement from being imported or learnt again. Purging deletes the rows; the
+tombstone, a keyed digest, remains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Row, delete, select, update
+
+from memori.errors import NotFound
+from memori.model import Forgotten, Undone
+from memori.store import index, memories, turns
+from memori.store.operations import Write
+from memori.store.tables import (
+    MEMORY_SHELF,
+    memory_sources,
+    memory_versions,
+    operations,
+    sessions,
+    tombstones,
+)
+from memori.store.tables import memories as memory_rows
+from memori.store.tables import turns as turn_rows
+from memori.text.analyser import normalised_key
+
+KEEP_DAYS = 30
+_UNDO_WINDOW = timedelta(days=KEEP_DAYS)
+
+
+@dataclass(slots=True)
+class Targets:
+    """What one forget hides, found before anything is changed."""
+
+    memories: dict[int, Row[Any]] = field(default_factory=dict[int, Row[Any]])
+    turns: dict[index.Place, Row[Any]] = field(default_factory=dict[index.Place, Row[Any]])
+    derived: list[str] = field(default_factory=list[str])
+    sources_left: list[str] = field(default_factory=list[str])
+    sessions: dict[int, str] = field(default_factory=dict[int, str])
+
+
+def forget(
+    w: Write, ids: Sequence[str], *, reason: str, keep_turns: bool, purge: bool
+) -> Forgotten:
+    """Hide (or purge) memories, turns and whole sessions.
+
+    Args:
+        w: the write under way.
+        ids: memory, turn or session ids.
+        reason: recorded with the event.
+        keep_turns: leave the turns alone that a forgotten memory comes from.
+        purge: delete for good instead of hiding; also takes what was forgotten before.
+
+    Raises:
+        NotFound: an id names nothing here; nothing was changed.
+    """
+    targets = _find(w, ids, keep_turns=keep_turns, hidden_too=purge)
+    for row in targets.memories.values():
+        _bury_memory(w, row)
+    for row in targets.turns.values():
+        _bury_turn(w, targets.sessions[row.session_no], row)
+    if purge:
+        _delete(w, targets)
+    action = "purged" if purge else "forgotten"
+    for kind, rows in (("memory", targets.memories), ("turn", targets.turns)):
+        for row in rows.values():
+            w.event(action, kind, row.id, reason=reason)
+    return Forgotten(
+        memories=tuple(row.id for row in targets.memories.values()),
+        turns=tuple(row.id for row in targets.turns.values()),
+        derived=tuple(targets.derived),
+        sources_left=tuple(targets.sources_left),
+        purge_at=w.now + _UNDO_WINDOW
+        if not purge and (targets.memories or targets.turns)
+        else None,
+        purged=purge,
+        reason=reason,
+        operation_id=w.operation_id,
+    )
+
+
+def restore(w: Write, ids: Sequence[str]) -> Undone:
+    """Bring hidden items back, with the turns and derived memories that were hidden with them.
+
+    Raises:
+        NotFound: an id names nothing hidden here (it may have been purged).
+    """
+    operations_named: set[str] = set()
+    for item_id in ids:
+        found = _hidden_by(w, item_id)
+        if not found:
+            raise NotFound(f"nothing forgotten has the id {item_id}; purged items cannot come back")
+        operations_named |= found
+    hidden_memories = _hidden_rows(w, memory_rows, operations_named)
+    hidden_turns = _hidden_rows(w, turn_rows, operations_named)
+    return _bring_back(w, hidden_memories, hidden_turns)
+
+
+def unforget(w: Write, operation_id: str) -> Undone:
+    """Bring back everything one `forget` hid."""
+    return _bring_back(
+        w,
+        _hidden_rows(w, memory_rows, {operation_id}),
+        _hidden_rows(w, turn_rows, {operation_id}),
+    )
+
+
+def purge_due(w: Write) -> tuple[int, int]:
+    """Delete what was forgotten longer than `KEEP_DAYS` ago; how many memories and turns."""
+    limit = w.now - _UNDO_WINDOW
+    targets = Targets()
+    for table, into in ((memory_rows, targets.memories), (turn_rows, targets.turns)):
+        rows = w.connection.execute(
+            select(table).where(table.c.scope_id == w.scope_id, table.c.forgotten_at <= limit)
+        )
+        for row in rows:
+            into[row.memory_no if table is memory_rows else (row.session_no, row.seq)] = row  # pyright: ignore[reportArgumentType]  # the key fits the table
+    if targets.memories or targets.turns:
+        _delete(w, targets)
+        for kind, rows in (("memory", targets.memories), ("turn", targets.turns)):
+            for row in rows.values():
+                w.event("purged", kind, row.id, reason=f"forgotten {KEEP_DAYS} days ago")
+    return len(targets.memories), len(targets.turns)
+
+
+def _find(w: Write, ids: Iterable[str], *, keep_turns: bool, hidden_too: bool) -> Targets:
+    targets = Targets()
+    for item_id in dict.fromkeys(ids):
+        memory = memories.find(w.connection, w.scope_id, item_id)
+        if memory is not None:
+            _take_memory(w, targets, memory, keep_turns=keep_turns, hidden_too=hidden_too)
+            continue
+        rows = _turns_named(w, targets, item_id)
+        if rows is None:
+            raise NotFound(f"no memory, turn or session {item_id} here; look it up with search")
+        for row in rows:
+            take_turn(w, targets, row, hidden_too=hidden_too)
+    chosen = {row.id for row in targets.turns.values()}
+    targets.sources_left = [turn for turn in targets.sources_left if turn not in chosen]
+    return targets
+
+
+def _turns_named(w: Write, targets: Targets, item_id: str) -> Sequence[Row[Any]] | None:
+    """The turns of a session id, or the one turn of a turn id; None when it is neither."""
+    c = turn_rows.c
+    one = w.connection.execute(
+        select(turn_rows).where(c.scope_id == w.scope_id, c.id == item_id)
+    ).one_or_none()
+    if one is not None:
+        targets.sessions[one.session_no] = session_name(w, one.session_no)
+        return [one]
+    session = turns.find_session(w.connection, w.scope_id, item_id)
+    if session is None:
+        return None
+    targets.sessions[session.session_no] = item_id
+    return w.connection.execute(
+        select(turn_rows)
+        .where(c.scope_id == w.scope_id, c.session_no == session.session_no)
+        .order_by(c.seq)
+    ).fetchall()
+
+
+def _take_memory(
+    w: Write, targets: Targets, row: Row[Any], *, keep_turns: bool, hidden_too: bool
+) -> None:
+    if row.memory_no in targets.memories or (row.forgotten_at is not None and not hidden_too):
+        return
+    targets.memories[row.memory_no] = row
+    for older in _replaced_by(w, row.id, undone_too=hidden_too):
+        if older.memory_no not in targets.memories:
+            targets.derived.append(older.id)
+            _take_memory(w, targets, older, keep_turns=keep_turns, hidden_too=hidden_too)
+    c = turn_rows.c
+    links = w.connection.execute(
+        select(turn_rows)
+        .join(
+            memory_sources,
+            (memory_sources.c.scope_id == c.scope_id)
+            & (memory_sources.c.session_no == c.session_no)
+            & (memory_sources.c.seq == c.seq),
+        )
+        .where(
+            memory_sources.c.scope_id == w.scope_id,
+            memory_sources.c.memory_no == row.memory_no,
+        )
+    ).fetchall()
+    visible = [turn for turn in links if turn.forgotten_at is None or hidden_too]
+    if keep_turns or len(links) != 1:
+        targets.sources_left += [turn.id for turn in visible if turn.forgotten_at is None]
+        return
+    for turn in visible:
+        targets.derived.append(turn.id)
+        targets.sessions[turn.session_no] = session_name(w, turn.session_no)
+        take_turn(w, targets, turn, hidden_too=hidden_too)
+
+
+def take_turn(w: Write, targets: Targets, row: Row[Any], *, hidden_too: bool) -> None:
+    """Add a turn, and the memories that come from nothing else, to what is to be hidden."""
+    place = (row.session_no, row.seq)
+    if place in targets.turns or (row.forgotten_at is not None and not hidden_too):
+        return
+    targets.turns[place] = row
+    s = memory_sources.c
+    linked = w.connection.execute(
+        select(s.memory_no).where(
+            s.scope_id == w.scope_id, s.session_no == row.session_no, s.seq == row.seq
+        )
+    ).scalars()
+    for memory_no in linked.all():
+        if memory_no in targets.memories:
+            continue
+        links = w.connection.execute(
+            select(s.session_no, s.seq).where(s.scope_id == w.scope_id, s.memory_no == memory_no)
+        )
+        if all((link.session_no, link.seq) in targets.turns for link in links):
+            memory = _memory_numbered(w, memory_no)
+            if memory.forgotten_at is None or hidden_too:
+                targets.memories[memory_no] = memory
+                targets.derived.append(memory.id)
+
+
+def _replaced_by(w: Write, memory_id: str, *, undone_too: bool) -> Sequence[Row[Any]]:
+    """The memories this one superseded, its earlier wordings, which go when it goes.
+
+    `undone_too` adds later wordings that an undo hid: a purge must not leave them.
+    """
+    c = memory_rows.c
+    versions = c.superseded_by == memory_id
+    if undone_too:
+        versions |= (c.supersedes == memory_id) & c.forgotten_at.is_not(None)
+    return w.connection.execute(
+        select(memory_rows).where(c.scope_id == w.scope_id, versions).order_by(c.memory_no)
+    ).fetchall()
+
+
+def _memory_numbered(w: Write, memory_no: int) -> Row[Any]:
+    c = memory_rows.c
+    return w.connection.execute(
+        select(memory_rows).where(c.scope_id == w.scope_id, c.memory_no == memory_no)
+    ).one()
+
+
+def session_name(w: Write, session_no: int) -> str:
+    """The id of a session by its number."""
+    c = sessions.c
+    return w.connection.execute(
+        select(c.session_id).where(c.scope_id == w.scope_id, c.session_no == session_no)
+    ).scalar_one()
+
+
+def _bury_memory(w: Write, row: Row[Any]) -> None:
+    _entomb(w, memories.memory_digest(w, normalised_key(row.content)))
+    if row.forgotten_at is None:
+        memories.hide(w, row)
+
+
+def _bury_turn(w: Write, session_id: str, row: Row[Any]) -> None:
+    for digest in turns.turn_digests(w, session_id, row):
+        _entomb(w, digest)
+    if row.forgotten_at is None:
+        turns.hide(w, row)
+
+
+def _entomb(w: Write, digest: str) -> None:
+    if not memories.is_tombstoned(w, digest):
+        w.connection.execute(
+            tombstones.insert().values(
+                scope_id=w.scope_id, digest=digest, operation_id=w.operation_id, at=w.now
+            )
+        )
+
+
+def _hidden_by(w: Write, item_id: str) -> set[str]:
+    """The forget operations that hid this memory, turn or session."""
+    found: set[str] = set()
+    for table in (memory_rows, turn_rows):
+        row = w.connection.execute(
+            select(table.c.forgotten_by).where(
+                table.c.scope_id == w.scope_id,
+                table.c.id == item_id,
+                table.c.forgotten_at.is_not(None),
+            )
+        ).first()
+        if row is not None:
+            found.add(row.forgotten_by)
+    session = turns.find_session(w.connection, w.scope_id, item_id)
+    if session is not None:
+        c = turn_rows.c
+        found |= set(
+            w.connection.execute(
+                select(c.forgotten_by).where(
+                    c.scope_id == w.scope_id,
+                    c.session_no == session.session_no,
+                    c.forgotten_at.is_not(None),
+                )
+            ).scalars()
+        )
+    return found
+
+
+def _hidden_rows(w: Write, table: Any, operations_named: set[str]) -> Sequence[Row[Any]]:
+    return w.connection.execute(
+        select(table).where(
+            table.c.scope_id == w.scope_id,
+            table.c.forgotten_by.in_(sorted(operations_named)),
+            table.c.forgotten_at.is_not(None),
+        )
+    ).fetchall()
+
+
+def _bring_back(
+    w: Write, hidden_memories: Sequence[Row[Any]], hidden_turns: Sequence[Row[Any]]
+) -> Undone:
+    digests: set[str] = set()
+    for row in hidden_turns:
+        digests |= set(turns.turn_digests(w, session_name(w, row.session_no), row))
+        turns.reinstate(w, row)
+        w.event("restored", "turn", row.id)
+    for row in hidden_memories:
+        digests.add(memories.memory_digest(w, normalised_key(row.content)))
+        memories.reinstate(w, row)
+        w.event("restored", "memory", row.id)
+    if digests:
+        w.connection.execute(
+            delete(tombstones).where(
+                tombstones.c.scope_id == w.scope_id, tombstones.c.digest.in_(sorted(digests))
+            )
+        )
+    restored = tuple(row.id for row in (*hidden_memories, *hidden_turns))
+    return Undone(
+        restored=restored,
+        hidden=(),
+        reason=f"{len(restored)} item(s) are back" if restored else "nothing was hidden any more",
+        operation_id=w.operation_id,
+    )
+
+
+def _delete(w: Write, targets: Targets) -> None:
+    """Delete rows for good, from every table that knows them."""
+    places = [(MEMORY_SHELF, number) for number in targets.memories]
+    places += list(targets.turns)
+    index.erase_places(w.connection, w.scope_id, places)
+    s, v, m, t = memory_sources.c, memory_versions.c, memory_rows.c, turn_rows.c
+    for number, row in targets.memories.items():
+        scoped = (s.scope_id == w.scope_id, s.memory_no == number)
+        w.connection.execute(delete(memory_sources).where(*scoped))
+        w.connection.execute(
+            delete(memory_versions).where(v.scope_id == w.scope_id, v.memory_no == number)
+        )
+        w.connection.execute(
+            delete(memory_rows).where(m.scope_id == w.scope_id, m.memory_no == number)
+        )
+        _forget_answers(w, row.operation_id)
+    for (session_no, seq), row in targets.turns.items():
+        w.connection.execute(
+            delete(memory_sources).where(
+                s.scope_id == w.scope_id, s.session_no == session_no, s.seq == seq
+            )
+        )
+        w.connection.execute(
+            delete(turn_rows).where(
+                t.scope_id == w.scope_id, t.session_no == session_no, t.seq == seq
+            )
+        )
+        _forget_answers(w, row.operation_id)
+
+
+def _forget_answers(w: Write, operation_id: str) -> None:
+    """An operation's payload digest could confirm a guess at what was purged."""
+    o = operations.c
+    w.connection.execute(
+        update(operations)
+        .where(o.scope_id == w.scope_id, o.operation_id == operation_id)
+        .values(payload_hash="")
+    )

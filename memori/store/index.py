@@ -1,0 +1,209 @@
+"""The inverted index: postings of terms and labels (tags, entities, metadata) of items.
+
+A hidden item (forgotten, quarantined) has no index rows; a superseded or expired one keeps them
+so that `as_of` finds it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from typing import Any, cast
+
+from sqlalchemy import Connection, and_, bindparam, delete, select
+
+from memori.store.prepared import Prepared
+from memori.store.scopes import add_to_counts
+from memori.store.tables import LABEL_CHARS, TERM_CHARS, labels, postings, scopes
+
+Place = tuple[int, int]
+"""Where an item is in the index: `(session_no, seq)`."""
+
+_GENERATIONS = Prepared(
+    select(scopes.c.index_generation, scopes.c.building_generation).where(
+        scopes.c.scope_id == bindparam("scope")
+    )
+)
+_INSERT_POSTINGS = Prepared(postings.insert(), [column.name for column in postings.columns])
+_INSERT_LABELS = labels.insert()
+_DELETE_POSTINGS = delete(postings).where(
+    postings.c.scope_id == bindparam("scope"),
+    postings.c.index_generation == bindparam("generation"),
+    postings.c.term == bindparam("of_term"),
+    postings.c.session_no == bindparam("session"),
+    postings.c.seq == bindparam("at_seq"),
+)
+_DELETE_ALL_POSTINGS = delete(postings).where(
+    postings.c.scope_id == bindparam("scope"),
+    postings.c.session_no == bindparam("session"),
+    postings.c.seq == bindparam("at_seq"),
+)
+_DELETE_LABELS = delete(labels).where(
+    labels.c.scope_id == bindparam("scope"),
+    labels.c.session_no == bindparam("session"),
+    labels.c.seq == bindparam("at_seq"),
+)
+
+
+def add_items(
+    connection: Connection, scope_id: int, items: Sequence[tuple[Place, Mapping[str, int]]]
+) -> None:
+    """Index items by their terms.
+
+    Args:
+        connection: inside a write transaction.
+        scope_id: the owner.
+        items: `(place, term -> frequency)` of each.
+    """
+    rows: list[tuple[Any, ...]] = []
+    for generation in _generations(connection, scope_id):
+        for (session_no, seq), terms in items:
+            length = sum(terms.values())
+            rows += [
+                (scope_id, generation, term[:TERM_CHARS], session_no, seq, frequency, length)
+                for term, frequency in terms.items()
+            ]
+    tokens = sum(sum(terms.values()) for _, terms in items)
+    if rows:
+        _INSERT_POSTINGS.run_many(connection, rows)
+    add_to_counts(connection, scope_id, len(items), tokens)
+
+
+def remove_items(
+    connection: Connection, scope_id: int, items: Sequence[tuple[Place, Mapping[str, int]]]
+) -> None:
+    """Take items out of the index; `items` as they were given to `add_items`."""
+    keys: list[dict[str, Any]] = [
+        {
+            "scope": scope_id,
+            "generation": generation,
+            "of_term": term[:TERM_CHARS],
+            "session": place[0],
+            "at_seq": place[1],
+        }
+        for generation in _generations(connection, scope_id)
+        for place, terms in items
+        for term in terms
+    ]
+    if keys:
+        connection.execute(_DELETE_POSTINGS, keys)
+    tokens = sum(sum(terms.values()) for _, terms in items)
+    add_to_counts(connection, scope_id, -len(items), -tokens)
+
+
+def erase_places(connection: Connection, scope_id: int, places: Sequence[Place]) -> None:
+    """Remove every index row of these places, whichever analyser wrote it; counts stay."""
+    keys = [{"scope": scope_id, "session": place[0], "at_seq": place[1]} for place in places]
+    if keys:
+        connection.execute(_DELETE_ALL_POSTINGS, keys)
+        connection.execute(_DELETE_LABELS, keys)
+
+
+def read_postings(
+    connection: Connection, scope_id: int, terms: Iterable[str]
+) -> Sequence[tuple[str, int, int, int, int]]:
+    """Rows `(term, session_no, seq, tf, length)` of these terms in this scope, by term."""
+    wanted = sorted({term[:TERM_CHARS] for term in terms})
+    values: dict[str, Any] = {f"term_{number}": term for number, term in enumerate(wanted)}
+    values["scope"] = scope_id
+    found = _postings_of(len(wanted)).run(connection, values)
+    return cast("Sequence[tuple[str, int, int, int, int]]", found)
+
+
+@cache
+def _postings_of(terms: int) -> Prepared:
+    c = postings.c
+    generation = select(scopes.c.index_generation).where(scopes.c.scope_id == bindparam("scope"))
+    return Prepared(
+        select(c.term, c.session_no, c.seq, c.tf, c.length)
+        .where(
+            c.scope_id == bindparam("scope"),
+            c.index_generation == generation.scalar_subquery(),
+            c.term.in_([bindparam(f"term_{number}") for number in range(terms)]),
+        )
+        .order_by(c.term, c.session_no, c.seq)
+    )
+
+
+def set_labels(
+    connection: Connection,
+    scope_id: int,
+    place: Place,
+    *,
+    tags: Sequence[str] = (),
+    entities: Sequence[str] = (),
+    metadata: Mapping[str, Any] | None = None,
+    replace: bool = False,
+) -> None:
+    """Make an item findable by its tags, entities and metadata values."""
+    if replace:
+        clear_labels(connection, scope_id, place)
+    pairs = {("tag", label_value(tag)) for tag in tags}
+    pairs |= {("entity", label_value(entity)) for entity in entities}
+    pairs |= {(label_field(key), exact_value(value)) for key, value in (metadata or {}).items()}
+    if pairs:
+        connection.execute(
+            _INSERT_LABELS,
+            [
+                {
+                    "scope_id": scope_id,
+                    "field": field,
+                    "value": value,
+                    "session_no": place[0],
+                    "seq": place[1],
+                }
+                for field, value in sorted(pairs)
+            ],
+        )
+
+
+def clear_labels(connection: Connection, scope_id: int, place: Place) -> None:
+    """Make an item no longer findable by label."""
+    connection.execute(_DELETE_LABELS, {"scope": scope_id, "session": place[0], "at_seq": place[1]})
+
+
+def find_labelled(connection: Connection, scope_id: int, wanted: Mapping[str, str]) -> set[Place]:
+    """Places that carry every one of the labels `field -> value`."""
+    found: set[Place] | None = None
+    for field, value in wanted.items():
+        rows = connection.execute(
+            select(labels.c.session_no, labels.c.seq).where(
+                and_(
+                    labels.c.scope_id == scope_id,
+                    labels.c.field == field,
+                    labels.c.value == value,
+                )
+            )
+        )
+        places = {(row.session_no, row.seq) for row in rows}
+        found = places if found is None else found & places
+    return found or set()
+
+
+def label_field(key: str) -> str:
+    """The label field of a metadata key."""
+    return _bounded(f"meta:{key}")
+
+
+def label_value(name: str) -> str:
+    """The label value of a tag or an entity: case folds, long ones are hashed."""
+    return _bounded(name.strip().casefold())
+
+
+def exact_value(value: Any) -> str:
+    """The label value of a metadata value: its JSON, so that 1 and "1" differ."""
+    return _bounded(json.dumps(value, sort_keys=True, ensure_ascii=False))
+
+
+def _bounded(text: str) -> str:
+    if len(text) <= LABEL_CHARS:
+        return text
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def _generations(connection: Connection, scope_id: int) -> list[int]:
+    """The generation recall reads, and the one being built if there is one."""
+    [(active, building)] = _GENERATIONS.run(connection, {"scope": scope_id})
+    return [active] if building is None else [active, building]

@@ -1,0 +1,74 @@
+"""Work that comes due: purging what was forgotten long ago, cleaning the file, releasing."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, delete, select
+
+from memori.errors import NotFound
+from memori.model import Receipt
+from memori.store import audit, memories, turns
+from memori.store.forgetting import KEEP_DAYS
+from memori.store.operations import Write
+from memori.store.tables import memories as memory_rows
+from memori.store.tables import schema_info
+from memori.store.tables import turns as turn_rows
+
+_SCRUB = "scrub_due"
+
+
+def scopes_due(connection: Connection, now: datetime) -> list[int]:
+    """Scopes that hold something forgotten longer ago than it is kept."""
+    limit = now - timedelta(days=KEEP_DAYS)
+    due: set[int] = set()
+    for table in (memory_rows, turn_rows):
+        due |= set(
+            connection.execute(
+                select(table.c.scope_id).where(table.c.forgotten_at <= limit).distinct()
+            ).scalars()
+        )
+    return sorted(due)
+
+
+def ask_for_scrub(connection: Connection) -> None:
+    """Note that deleted rows may have left bytes in the file."""
+    if not scrub_is_due(connection):
+        connection.execute(schema_info.insert().values(name=_SCRUB, value="1"))
+
+
+def scrub_is_due(connection: Connection) -> bool:
+    """Whether a purge still waits for the file to be cleaned."""
+    found = select(schema_info.c.name).where(schema_info.c.name == _SCRUB)
+    return connection.execute(found).first() is not None
+
+
+def scrub_is_done(connection: Connection) -> None:
+    """Take the note away."""
+    connection.execute(delete(schema_info).where(schema_info.c.name == _SCRUB))
+
+
+def release(w: Write, item_id: str) -> Receipt:
+    """Let a quarantined item into recall.
+
+    Raises:
+        NotFound: nothing quarantined has this id.
+    """
+    memory = memories.find(w.connection, w.scope_id, item_id)
+    turn = None if memory is not None else audit.find_turn(w.connection, w.scope_id, item_id)
+    row = memory if memory is not None else turn and turn[0]
+    if row is None or not row.quarantined or row.forgotten_at is not None:
+        raise NotFound(f"nothing quarantined has the id {item_id}; list it with memori review")
+    kind = "turn" if turn is not None else "memory"
+    if turn is not None:
+        turns.set_columns(w, row, {"quarantined": False})
+        turns.index_row(w, turns.find(w, row))
+    else:
+        memories.release(w, row)
+    w.event("released", kind, item_id)
+    return Receipt(
+        status="stored",
+        id=item_id,
+        reason="released from quarantine and recallable now",
+        operation_id=w.operation_id,
+    )

@@ -1,0 +1,478 @@
+"""Writing memories: store, fold duplicates, supersede, change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, tzinfo
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, func, select
+
+from memori.errors import InvalidArgument, NotFound
+from memori.ids import new_id
+from memori.intake import NewMemory, NewValues, offset_minutes, prepare_memory
+from memori.model import Receipt
+from memori.store import index
+from memori.store.operations import Write
+from memori.store.prepared import Prepared
+from memori.store.rows import in_offset, source_ids
+from memori.store.tables import (
+    MEMORY_SHELF,
+    memories,
+    memory_sources,
+    memory_versions,
+    tombstones,
+    turns,
+)
+from memori.text.analyser import index_terms, normalised_key
+
+_c = memories.c
+_counted = memories.alias()
+_GIVEN = (
+    "scope_id id content category importance confidence tags entities metadata source trust pinned "
+    "evidence valid_from valid_from_offset valid_until valid_until_offset recorded_at supersedes "
+    "content_hash active_hash length session_id agent_id quarantined operation_id"
+).split()
+_INSERT = Prepared(
+    memories.insert()
+    .values(
+        memory_no=select(func.coalesce(func.max(_counted.c.memory_no), 0) + 1)
+        .where(_counted.c.scope_id == bindparam("in_scope"))
+        .scalar_subquery()
+    )
+    .returning(_c.memory_no),
+    [*_GIVEN, "memory_no"],
+)
+_IS_CURRENT = Prepared(
+    select(_c.memory_no).where(
+        _c.scope_id == bindparam("scope"), _c.active_hash == bindparam("hash")
+    )
+)
+_BY_HASH = select(
+    _c.memory_no, _c.id, _c.evidence, _c.valid_until, _c.recorded_at, _c.quarantined
+).where(_c.scope_id == bindparam("scope"), _c.active_hash == bindparam("hash"))
+_BY_ID = select(memories).where(_c.scope_id == bindparam("scope"), _c.id == bindparam("id"))
+_IS_TOMBSTONED = select(tombstones.c.at).where(
+    tombstones.c.scope_id == bindparam("scope"), tombstones.c.digest == bindparam("digest")
+)
+#: Columns `update` may change without making a new memory.
+EDITABLE = (
+    "category",
+    "importance",
+    "confidence",
+    "tags",
+    "entities",
+    "metadata",
+    "pinned",
+    "valid_from",
+    "valid_from_offset",
+    "valid_until",
+    "valid_until_offset",
+)
+
+
+def remember(w: Write, new: NewMemory) -> Receipt:
+    """Write one memory, or find that it is already there.
+
+    Args:
+        w: the write under way.
+        new: the memory, cleaned.
+
+    Returns:
+        The receipt; for `rejected` nothing was written.
+
+    Raises:
+        NotFound: a memory it supersedes or a turn it comes from does not exist.
+        InvalidArgument: a memory it supersedes was superseded before.
+    """
+    if new.source == "import" and is_tombstoned(w, memory_digest(w, new.key)):
+        return _receipt(w, new, "rejected", None, "it was forgotten here and stays forgotten")
+    olds = [_supersedable(w, old) for old in new.supersedes]
+    digest = active_hash(w, new.key, quarantined=new.quarantined)
+    current = _current(w, digest)
+    if current is not None:
+        return _confirm(w, new, current, [old for old in olds if old.id != current.id])
+
+    memory_id = new_id()
+    [(memory_no,)] = _INSERT.run(w.connection, _row(w, new, memory_id, digest, olds))
+    place = (MEMORY_SHELF, memory_no)
+    if not new.quarantined:
+        index.add_items(w.connection, w.scope_id, [(place, new.terms)])
+        index.set_labels(
+            w.connection,
+            w.scope_id,
+            place,
+            tags=new.tags,
+            entities=new.entities,
+            metadata=new.metadata,
+        )
+    link_sources(w, memory_no, new.sources)
+    for old in olds:
+        retire(w, old, by=memory_id, since=new.valid_from or w.now)
+    if new.quarantined:
+        w.event("quarantined", "memory", memory_id, reason="reads like an instruction")
+        return _receipt(
+            w,
+            new,
+            "quarantined",
+            memory_id,
+            f"it reads like an instruction and its source ({new.source}) is not trusted; it is "
+            "kept out of recall until a person releases it (memori review)",
+        )
+    w.event("stored", "memory", memory_id)
+    if olds:
+        replaced = ", ".join(old.id for old in olds)
+        return _receipt(w, new, "superseded", memory_id, f"stored; it replaced {replaced}", olds)
+    return _receipt(w, new, "stored", memory_id, "stored and recallable now")
+
+
+def update(w: Write, memory_id: str, edit: NewValues, zone: tzinfo) -> Receipt:
+    """Change a memory: new content supersedes, anything else changes in place.
+
+    Raises:
+        NotFound: no such memory.
+        InvalidArgument: it was forgotten or superseded, or its valid time would be empty.
+    """
+    row = find(w.connection, w.scope_id, memory_id)
+    if row is None:
+        raise NotFound(f"no memory {memory_id} here; look it up with search")
+    if row.forgotten_at is not None:
+        raise InvalidArgument(f"memory {memory_id} is forgotten; restore it first")
+    if row.superseded_by is not None:
+        raise InvalidArgument(
+            f"memory {memory_id} was superseded by {row.superseded_by}; change that one"
+        )
+    values = edit.values
+    begins = values.get("valid_from", row.valid_from)
+    ends = values.get("valid_until", row.valid_until)
+    if begins and ends and ends <= begins:
+        raise InvalidArgument("valid_until must be later than valid_from")
+    if "content" in values and values["content"] != row.content:
+        return _reword(w, row, edit, zone)
+    columns = {name: value for name, value in values.items() if name in EDITABLE}
+    changed = {name: value for name, value in columns.items() if getattr(row, name) != value}
+    if not changed:
+        return _edited(w, edit, memory_id, "nothing changed: it was so already")
+    save_version(w, row)
+    set_columns(w, row.memory_no, changed)
+    refresh_index(w, row, changed)
+    names = sorted(name for name in changed if not name.endswith("_offset"))
+    w.event("changed", "memory", memory_id, detail={"fields": names})
+    return _edited(w, edit, memory_id, f"changed: {', '.join(names)}")
+
+
+def _reword(w: Write, row: Row[Any], edit: NewValues, zone: tzinfo) -> Receipt:
+    """A memory of the new content that takes over everything else and supersedes the old one."""
+    values = edit.values
+    kept = {name: values.get(name, getattr(row, name)) for name in EDITABLE}
+    new = prepare_memory(
+        values["content"],
+        category=kept["category"],
+        importance=kept["importance"],
+        confidence=kept["confidence"],
+        tags=kept["tags"],
+        entities=kept["entities"],
+        metadata=kept["metadata"],
+        source=row.source,
+        trust=row.trust,
+        pinned=kept["pinned"],
+        sources=source_ids(w.connection, w.scope_id, row.memory_no),
+        valid_from=values.get("valid_from"),
+        valid_until=in_offset(kept["valid_until"], kept["valid_until_offset"]),
+        supersedes=row.id,
+        session_id=row.session_id,
+        agent_id=row.agent_id,
+        zone=zone,
+        now=w.now,
+    )
+    return remember(w, replace(new, redacted=edit.redacted))
+
+
+def _edited(w: Write, edit: NewValues, memory_id: str, reason: str) -> Receipt:
+    if edit.redacted:
+        reason += f"; redacted before writing: {', '.join(edit.redacted)}"
+    return Receipt(
+        status="stored",
+        id=memory_id,
+        reason=reason,
+        operation_id=w.operation_id,
+        redacted=edit.redacted,
+    )
+
+
+def save_version(w: Write, row: Row[Any]) -> None:
+    """Keep the editable columns of a memory as they are now."""
+    before = {name: _plain(getattr(row, name)) for name in EDITABLE}
+    w.connection.execute(
+        memory_versions.insert().values(
+            scope_id=w.scope_id,
+            memory_no=row.memory_no,
+            operation_id=w.operation_id,
+            changed_at=w.now,
+            before=before,
+        )
+    )
+
+
+def set_columns(w: Write, memory_no: int, values: Mapping[str, Any]) -> None:
+    """Set columns of one memory."""
+    w.connection.execute(
+        memories.update()
+        .where(_c.scope_id == w.scope_id, _c.memory_no == memory_no)
+        .values(**values)
+    )
+
+
+def refresh_index(w: Write, row: Row[Any], changed: Mapping[str, Any]) -> None:
+    """Bring labels and date terms in line with changed columns."""
+    if row.quarantined or row.content is None:
+        return
+    place = (MEMORY_SHELF, row.memory_no)
+    if {"tags", "entities", "metadata"} & changed.keys():
+        index.set_labels(
+            w.connection,
+            w.scope_id,
+            place,
+            tags=changed.get("tags", row.tags),
+            entities=changed.get("entities", row.entities),
+            metadata=changed.get("metadata", row.metadata),
+            replace=True,
+        )
+    if "valid_from" in changed:
+        index.remove_items(w.connection, w.scope_id, [(place, terms_of(row))])
+        at = changed["valid_from"] or row.recorded_at
+        index.add_items(w.connection, w.scope_id, [(place, index_terms(row.content, None, at))])
+
+
+def retire(w: Write, old: Row[Any], *, by: str, since: datetime) -> None:
+    """Close the valid time of `old`: memory `by` is what holds since `since`."""
+    set_columns(
+        w,
+        old.memory_no,
+        {
+            "retired_at": w.now,
+            "superseded_by": by,
+            "superseded_from": since,
+            "active_hash": None,
+        },
+    )
+    w.event("superseded", "memory", old.id, detail={"by": by})
+
+
+def reinstate(w: Write, row: Row[Any]) -> None:
+    """Make a hidden memory visible, and current again unless something else holds by now."""
+    values: dict[str, Any] = {"forgotten_at": None, "forgotten_by": None}
+    if row.superseded_by is None:
+        current = _current(w, row.content_hash)
+        if current is None:
+            values["active_hash"] = row.content_hash
+        else:
+            values |= {
+                "retired_at": w.now,
+                "superseded_by": current.id,
+                "superseded_from": w.now,
+            }
+    set_columns(w, row.memory_no, values)
+    index_row(w, row)
+
+
+def index_row(w: Write, row: Row[Any]) -> None:
+    """Put a stored memory into the index, unless it is quarantined."""
+    if row.quarantined:
+        return
+    place = (MEMORY_SHELF, row.memory_no)
+    index.add_items(w.connection, w.scope_id, [(place, terms_of(row))])
+    index.set_labels(
+        w.connection,
+        w.scope_id,
+        place,
+        tags=row.tags,
+        entities=row.entities,
+        metadata=row.metadata,
+    )
+
+
+def release(w: Write, row: Row[Any]) -> None:
+    """Take a memory out of quarantine; it becomes current unless the same text already is."""
+    digest = active_hash(w, normalised_key(row.content), quarantined=False)
+    values: dict[str, Any] = {"quarantined": False, "content_hash": digest, "active_hash": None}
+    set_columns(w, row.memory_no, values)
+    released = find(w.connection, w.scope_id, row.id)
+    if released is not None:
+        reinstate(w, released)
+
+
+def hide(w: Write, row: Row[Any]) -> None:
+    """Take a memory out of sight and out of the index; it is no longer current."""
+    if not row.quarantined:
+        place = (MEMORY_SHELF, row.memory_no)
+        index.remove_items(w.connection, w.scope_id, [(place, terms_of(row))])
+        index.clear_labels(w.connection, w.scope_id, place)
+    set_columns(
+        w,
+        row.memory_no,
+        {"forgotten_at": w.now, "forgotten_by": w.operation_id, "active_hash": None},
+    )
+
+
+def link_sources(w: Write, memory_no: int, turn_ids: Sequence[str]) -> None:
+    """Say which turns a memory comes from; known links stay."""
+    for turn_id in turn_ids:
+        turn = w.connection.execute(
+            select(turns.c.session_no, turns.c.seq).where(
+                turns.c.scope_id == w.scope_id, turns.c.id == turn_id
+            )
+        ).one_or_none()
+        if turn is None:
+            raise NotFound(f"no turn {turn_id} here; sources are ids of recorded turns")
+        key = (
+            memory_sources.c.scope_id == w.scope_id,
+            memory_sources.c.memory_no == memory_no,
+            memory_sources.c.session_no == turn.session_no,
+            memory_sources.c.seq == turn.seq,
+        )
+        if w.connection.execute(select(memory_sources.c.seq).where(*key)).first() is None:
+            w.connection.execute(
+                memory_sources.insert().values(
+                    scope_id=w.scope_id,
+                    memory_no=memory_no,
+                    session_no=turn.session_no,
+                    seq=turn.seq,
+                )
+            )
+
+
+def find(connection: Connection, scope_id: int, memory_id: str) -> Row[Any] | None:
+    """The row of one memory of this scope."""
+    return connection.execute(_BY_ID, {"scope": scope_id, "id": memory_id}).one_or_none()
+
+
+def active_hash(w: Write, key: str, *, quarantined: bool) -> str:
+    """What makes a current memory unique in its scope; a quarantined one blocks no real one."""
+    return w.digest("quarantined" if quarantined else "memory", key)
+
+
+def memory_digest(w: Write, key: str) -> str:
+    """The tombstone of a forgotten statement."""
+    return w.digest("forgotten memory", key)
+
+
+def is_tombstoned(w: Write, digest: str) -> bool:
+    """Whether something with this digest was forgotten here."""
+    found = w.connection.execute(_IS_TOMBSTONED, {"scope": w.scope_id, "digest": digest})
+    return found.first() is not None
+
+
+def has_tombstones(w: Write) -> bool:
+    """Whether anything was ever forgotten in this scope."""
+    some = select(tombstones.c.at).where(tombstones.c.scope_id == w.scope_id).limit(1)
+    return w.connection.execute(some).first() is not None
+
+
+def terms_of(row: Row[Any]) -> Mapping[str, int]:
+    """The index terms of a stored memory, as they were made when it was written."""
+    return index_terms(row.content, None, row.valid_from or row.recorded_at)
+
+
+def _current(w: Write, digest: str) -> Row[Any] | None:
+    if not _IS_CURRENT.run(w.connection, {"scope": w.scope_id, "hash": digest}):
+        return None
+    row = w.connection.execute(_BY_HASH, {"scope": w.scope_id, "hash": digest}).one_or_none()
+    if row is not None and row.valid_until is not None and row.valid_until <= w.now:
+        # It has run out, so saying it again makes a new memory.
+        set_columns(w, row.memory_no, {"active_hash": None})
+        return None
+    return row
+
+
+def _confirm(w: Write, new: NewMemory, current: Row[Any], olds: Sequence[Row[Any]]) -> Receipt:
+    set_columns(w, current.memory_no, {"evidence": current.evidence + 1})
+    link_sources(w, current.memory_no, new.sources)
+    w.event("confirmed", "memory", current.id)
+    for old in olds:
+        retire(w, old, by=current.id, since=new.valid_from or w.now)
+    since = f"already known since {current.recorded_at:%Y-%m-%d}; its evidence grew"
+    if olds:
+        replaced = ", ".join(old.id for old in olds)
+        return _receipt(w, new, "superseded", current.id, f"{since}; it replaced {replaced}", olds)
+    if current.quarantined:
+        since += ", and it is still quarantined"
+    return _receipt(w, new, "duplicate", current.id, since)
+
+
+def _supersedable(w: Write, memory_id: str) -> Row[Any]:
+    row = find(w.connection, w.scope_id, memory_id)
+    if row is None:
+        raise NotFound(f"no memory {memory_id} here to supersede; look it up with search")
+    if row.forgotten_at is not None:
+        raise InvalidArgument(f"memory {memory_id} is forgotten and cannot be superseded")
+    if row.superseded_by is not None:
+        raise InvalidArgument(
+            f"memory {memory_id} was already superseded by {row.superseded_by}; supersede that one"
+        )
+    return row
+
+
+def _row(
+    w: Write,
+    new: NewMemory,
+    memory_id: str,
+    digest: str,
+    olds: Sequence[Row[Any]],
+) -> dict[str, Any]:
+    return {
+        "in_scope": w.scope_id,
+        "scope_id": w.scope_id,
+        "id": memory_id,
+        "content": new.content,
+        "category": new.category,
+        "importance": new.importance,
+        "confidence": new.confidence,
+        "tags": list(new.tags),
+        "entities": list(new.entities),
+        "metadata": dict(new.metadata),
+        "source": new.source,
+        "trust": new.trust,
+        "pinned": new.pinned,
+        "evidence": 1,
+        # What replaces something holds from now on, unless it says otherwise.
+        "valid_from": new.valid_from or (w.now if olds else None),
+        "valid_from_offset": offset_minutes(new.valid_from),
+        "valid_until": new.valid_until,
+        "valid_until_offset": offset_minutes(new.valid_until),
+        "recorded_at": w.now,
+        "supersedes": olds[0].id if olds else None,
+        "content_hash": digest,
+        "active_hash": digest,
+        "length": sum(new.terms.values()),
+        "session_id": new.session_id,
+        "agent_id": new.agent_id,
+        "quarantined": new.quarantined,
+        "operation_id": w.operation_id,
+    }
+
+
+def _receipt(
+    w: Write,
+    new: NewMemory,
+    status: Any,
+    memory_id: str | None,
+    reason: str,
+    olds: Sequence[Row[Any]] = (),
+) -> Receipt:
+    if new.redacted:
+        reason += f"; redacted before writing: {', '.join(new.redacted)}"
+    return Receipt(
+        status=status,
+        id=memory_id,
+        reason=reason,
+        operation_id=w.operation_id,
+        redacted=new.redacted,
+        superseded=tuple(old.id for old in olds),
+        session_id=new.session_id,
+    )
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value

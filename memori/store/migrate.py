@@ -1,0 +1,102 @@
+"""Bringing a database to this program's schema, and refusing one that is too new.
+
+`schema_info` holds `schema_version` and `min_compatible`. Migrations only add within a major
+version, so an older program keeps working on an upgraded database until a migration raises
+`min_compatible` above it.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from pathlib import Path
+
+from sqlalchemy import Connection, inspect, select
+
+from memori.errors import ConfigurationError
+from memori.store import tables
+
+#: Revisions in order; the schema version is the position of the newest, counted from 1.
+SCHEMA_VERSION = 1
+#: The oldest schema version a program must know to work on a database made by this one.
+MIN_COMPATIBLE = 1
+VERSION_TABLE = "schema_migrations"
+
+
+def migrate(connection: Connection, *, path: Path | None) -> None:
+    """Upgrade inside the caller's transaction, which holds the write lock.
+
+    Args:
+        connection: a Core connection in a write transaction.
+        path: the SQLite file, copied aside before an upgrade that finds rows.
+
+    Raises:
+        ConfigurationError: the database needs a newer program.
+    """
+    version, minimum = schema_version(connection)
+    if version >= SCHEMA_VERSION:
+        if minimum > SCHEMA_VERSION:
+            raise ConfigurationError(
+                f"the database has schema {version} and needs a memori that knows schema "
+                f"{minimum}; this one knows {SCHEMA_VERSION}: upgrade memori-mcp"
+            )
+        return
+    if version and path is not None:
+        _back_up(path, version)
+    _upgrade(connection)
+    _write_info(connection)
+
+
+def schema_version(connection: Connection) -> tuple[int, int]:
+    """The database's `(schema_version, min_compatible)`; zeros for an empty one."""
+    if not inspect(connection).has_table(tables.schema_info.name):
+        return 0, 0
+    info = read_info(connection)
+    return int(info.get("schema_version", 0)), int(info.get("min_compatible", 0))
+
+
+def read_info(connection: Connection) -> dict[str, str]:
+    """All of `schema_info`."""
+    return {
+        row.name: row.value
+        for row in connection.execute(select(tables.schema_info.c.name, tables.schema_info.c.value))
+    }
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _write_info(connection: Connection) -> None:
+    info = tables.schema_info
+    known = read_info(connection)
+    wanted = {
+        "schema_version": str(SCHEMA_VERSION),
+        "min_compatible": str(MIN_COMPATIBLE),
+        "digest_key": known.get("digest_key", secrets.token_hex(32)),
+    }
+    for name, value in wanted.items():
+        if name in known:
+            connection.execute(info.update().where(info.c.name == name).values(value=value))
+        else:
+            connection.execute(info.insert().values(name=name, value=value))
+
+
+def _back_up(path: Path, version: int) -> None:
+    """Copy the file as it was before the upgrade, next to it, readable by the owner only."""
+    target = path.with_name(f"{path.name}.schema-{version}.backup")
+    if target.exists():
+        return
+    target.touch(mode=0o600)
+    source, copy = sqlite3.connect(path), sqlite3.connect(target)
+    try:
+        source.backup(copy)
+    finally:
+        copy.close()
+        source.close()

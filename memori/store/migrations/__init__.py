@@ -1,0 +1,1 @@
+"""The migration history, one numbered revision a file, read by Alembic."""

@@ -1,0 +1,128 @@
+"""Operations (one write as a whole, the unit of retry and undo) and the events they leave."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, select
+
+from memori.errors import OperationConflict
+from memori.ids import new_id, new_number
+from memori.store.prepared import Prepared
+from memori.store.tables import events, operations
+
+_FIND = select(operations.c.payload_hash, operations.c.answer, operations.c.verb).where(
+    operations.c.scope_id == bindparam("scope"), operations.c.operation_id == bindparam("op")
+)
+_INSERT = Prepared(
+    operations.insert(),
+    [column.name for column in operations.columns if column.name != "undone_by"],
+)
+_INSERT_EVENT = Prepared(events.insert(), [column.name for column in events.columns])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Write:
+    """What every statement of one write needs to know.
+
+    `caller_named` is True when the operation id came from the caller, so an earlier run of the
+    same operation may be there already.
+    """
+
+    connection: Connection
+    scope_id: int
+    now: datetime
+    operation_id: str
+    caller_named: bool
+    actor: str | None
+    digest_key: bytes
+
+    def digest(self, *parts: str) -> str:
+        """Keyed digest of `parts`, 32 hexadecimal characters; says nothing without the key."""
+        mac = hashlib.blake2b(key=self.digest_key, digest_size=16)
+        for part in parts:
+            data = part.encode()
+            mac.update(len(data).to_bytes(8, "big") + data)
+        return mac.hexdigest()
+
+    def event(
+        self,
+        action: str,
+        item_kind: str,
+        item_id: str,
+        *,
+        reason: str = "",
+        detail: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Append one event. `detail` holds ids and names, never content."""
+        _INSERT_EVENT.run(
+            self.connection,
+            {
+                "scope_id": self.scope_id,
+                "id": new_id(),
+                "at": self.now,
+                "action": action,
+                "item_kind": item_kind,
+                "item_id": item_id,
+                "operation_id": self.operation_id,
+                "actor": self.actor,
+                "reason": reason,
+                "detail": dict(detail or {}),
+            },
+        )
+
+    def earlier_answer(self, verb: str, payload_hash: str) -> Any | None:
+        """The answer of an earlier run of this operation, None when this is the first.
+
+        Raises:
+            OperationConflict: the id was used for something else.
+        """
+        if not self.caller_named:
+            return None
+        row = self.connection.execute(
+            _FIND, {"scope": self.scope_id, "op": self.operation_id}
+        ).one_or_none()
+        if row is None:
+            return None
+        # A purge blanks the digest of what it removed: only the verb can be compared then.
+        if row.payload_hash not in ("", payload_hash) or row.verb != verb:
+            raise OperationConflict(
+                f"operation id {self.operation_id!r} was already used for another {row.verb}; "
+                "use a new id for a new operation"
+            )
+        return row.answer
+
+    def finish(self, verb: str, payload_hash: str, answer: Any) -> None:
+        """Commit the operation's row with its data."""
+        _INSERT.run(
+            self.connection,
+            {
+                "scope_id": self.scope_id,
+                "operation_id": self.operation_id,
+                "number": new_number(),
+                "verb": verb,
+                "payload_hash": payload_hash,
+                "answer": answer,
+                "actor": self.actor,
+                "at": self.now,
+            },
+        )
+
+
+def hash_payload(values: Mapping[str, Any]) -> str:
+    """Digest of what a write was asked to do, after redaction, to tell retries from reuse."""
+    text = json.dumps(values, sort_keys=True, default=_plain, ensure_ascii=False)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Sequence):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} cannot be part of a payload")

@@ -1,0 +1,245 @@
+"""SQLite: one writing and one reading connection, each on its aiosqlite thread.
+
+Whole transactions run on the connection's own thread through SQLAlchemy Core. Awaiting each
+statement from the event loop costs ten times the statement itself, so a transaction is one hop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import sqlite3
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import aiosqlite
+from sqlalchemy import Connection, create_engine, event
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.pool import StaticPool
+
+from memori.config import DatabaseSettings
+from memori.errors import Closed, ConfigurationError, StoreBusy, StoreUnavailable
+from memori.store.migrate import migrate
+from memori.store.url import DatabaseUrl
+
+T = TypeVar("T")
+
+#: Oldest SQLite with RETURNING (2021-03-12).
+OLDEST_SQLITE = (3, 35, 0)
+_CACHE_KIB = 16_384
+_BUSY_WORDS = ("locked", "busy")
+
+
+class _Lane(aiosqlite.Connection):
+    """One SQLite connection, its thread, and a Core connection that lives on that thread."""
+
+    core: Connection | None = None
+
+    async def run(self, function: Callable[[], T]) -> T:
+        """Run `function` on the connection's thread."""
+        return await self._execute(function)  # the one call aiosqlite makes for each of its own
+
+    async def start(self, begin: str, pragmas: tuple[str, ...]) -> None:
+        """Open the connection; `begin` is the statement every transaction starts with."""
+        worker: Any = getattr(self, "_thread", self)
+        worker.daemon = True  # a forgotten close must not keep the interpreter alive
+        await self
+        try:
+            await self.run(partial(self._prepare, begin, pragmas))
+        except BaseException:
+            await self.finish()
+            raise
+
+    def _prepare(self, begin: str, pragmas: tuple[str, ...]) -> None:
+        raw = self._conn
+        raw.isolation_level = None  # transactions begin where we say, not where sqlite3 guesses
+        for pragma in pragmas:
+            _patiently(partial(raw.execute, pragma))
+        engine = create_engine("sqlite://", creator=lambda: raw, poolclass=StaticPool)
+
+        def send_begin(connection: Connection) -> None:
+            connection.exec_driver_sql(begin)
+
+        event.listen(engine, "begin", send_begin)
+        self.core = engine.connect()
+
+    def transact(self, transaction: Callable[[Connection], T]) -> T:
+        """Run one transaction on this thread: committed if it returns, else rolled back."""
+        if self.core is None:
+            raise Closed("the database is closed; make a new Memori object")
+        with self.core.begin():
+            return transaction(self.core)
+
+    async def finish(self) -> None:
+        """Close the Core connection on its thread, then the connection and the thread."""
+        core, self.core = self.core, None
+        if core is not None:
+            await self.run(core.close)
+        await self.close()
+
+
+class SqliteDatabase:
+    """A SQLite file, or a database in memory, behind the `Database` interface."""
+
+    dialect = "sqlite"
+
+    def __init__(self, url: DatabaseUrl, settings: DatabaseSettings) -> None:
+        self.url = url
+        self._settings = settings
+        self._writer: _Lane | None = None
+        self._reader: _Lane | None = None
+        self._turn = asyncio.Lock()
+
+    @property
+    def path(self) -> Path | None:
+        """The database's file, None in memory."""
+        return None if self.url.path is None else self.url.path.absolute()
+
+    async def open(self) -> None:
+        """Create the file if needed, connect, migrate."""
+        if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+            raise ConfigurationError(
+                f"SQLite {sqlite3.sqlite_version} is too old; this Python needs "
+                f"{'.'.join(map(str, OLDEST_SQLITE))} or newer"
+            )
+        try:
+            if self.path is not None:
+                _make_private_file(self.path)
+            self._writer = await self._connect("BEGIN IMMEDIATE")
+            await self._retrying(self._writer, partial(migrate, path=self.path))
+            # A database in memory belongs to its one connection.
+            self._reader = self._writer if self.path is None else await self._connect("BEGIN")
+        except (OSError, sqlite3.Error, DatabaseError) as error:
+            await self.close()
+            raise ConfigurationError(self._cannot_open(error)) from error
+        except BaseException:
+            await self.close()
+            raise
+
+    async def read(self, transaction: Callable[[Connection], T]) -> T:
+        """Run `transaction` on one snapshot."""
+        return await self._retrying(self._lane(self._reader), transaction)
+
+    async def write(self, transaction: Callable[[Connection], T]) -> T:
+        """Run `transaction` under the write lock and commit."""
+        lane = self._lane(self._writer)
+        async with self._turn:
+            return await self._retrying(lane, transaction)
+
+    async def scrub(self) -> bool:
+        """Rewrite the file without free pages and empty the write-ahead log."""
+        if self.path is None:
+            return True
+        lane = self._lane(self._writer)
+
+        def clean() -> bool:
+            raw = lane._conn  # pyright: ignore[reportPrivateUsage]  # VACUUM runs outside a transaction
+            try:
+                raw.execute("VACUUM")
+                busy, _, _ = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            except sqlite3.OperationalError as error:
+                if not _is_busy(error):
+                    raise
+                return False
+            return not busy
+
+        async with self._turn:
+            # The own reader holds no snapshot between calls, so only others can be in the way.
+            return await lane.run(clean)
+
+    async def close(self) -> None:
+        """Close both connections; safe to call twice."""
+        lanes = {id(lane): lane for lane in (self._reader, self._writer) if lane is not None}
+        self._reader = self._writer = None
+        for lane in lanes.values():
+            await lane.finish()
+
+    def _lane(self, lane: _Lane | None) -> _Lane:
+        if lane is None:
+            raise Closed("the database is closed; make a new Memori object")
+        return lane
+
+    async def _connect(self, begin: str) -> _Lane:
+        target = ":memory:" if self.path is None else str(self.path)
+        timeout = self._settings.busy_timeout
+        lane = _Lane(
+            partial(sqlite3.connect, target, timeout=timeout, check_same_thread=False),
+            iter_chunk_size=64,
+        )
+        synchronous = "FULL" if self._settings.durability == "full" else "NORMAL"
+        await lane.start(
+            begin,
+            (
+                "PRAGMA journal_mode=WAL",
+                f"PRAGMA synchronous={synchronous}",
+                "PRAGMA foreign_keys=ON",
+                "PRAGMA secure_delete=ON",
+                f"PRAGMA cache_size=-{_CACHE_KIB}",
+                f"PRAGMA busy_timeout={int(timeout * 1000)}",
+            ),
+        )
+        return lane
+
+    async def _retrying(self, lane: _Lane, transaction: Callable[[Connection], T]) -> T:
+        deadline = time.monotonic() + self._settings.busy_timeout
+        pause = 0.005
+        while True:
+            try:
+                return await lane.run(partial(lane.transact, transaction))
+            except (DatabaseError, sqlite3.DatabaseError) as error:
+                if not _is_busy(error):
+                    raise StoreUnavailable(
+                        f"the database {self.url.safe} failed: {_cause(error)}"
+                    ) from error
+                if time.monotonic() >= deadline:
+                    raise StoreBusy(
+                        f"the database {self.url.safe} is held by another process; nothing was "
+                        "written, try again"
+                    ) from error
+            await asyncio.sleep(pause * (0.5 + random.random()))  # noqa: S311  # jitter, not a secret
+            pause = min(pause * 2, 0.25)
+
+    def _cannot_open(self, error: Exception) -> str:
+        return (
+            f"database {self.url.safe} cannot be opened: {_cause(error)}; check that the folder exists "
+            "and can be written, and that the file is a memori database"
+        )
+
+
+def _make_private_file(path: Path) -> None:
+    """Create the file with mode 0600 and missing folders with 0700; leave what is there."""
+    missing = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
+    for folder in reversed(missing):
+        folder.mkdir(mode=0o700, exist_ok=True)
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        return
+
+
+def _patiently(step: Callable[[], Any], attempts: int = 200) -> None:
+    """Setting the journal mode ignores the busy timeout, so wait here for whoever opens too."""
+    for attempt in range(attempts):
+        try:
+            step()
+            return
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error) or attempt == attempts - 1:
+                raise
+            time.sleep(0.01 + 0.02 * random.random())  # noqa: S311  # jitter, not a secret
+
+
+def _cause(error: BaseException) -> BaseException:
+    """The driver's own error; the text SQLAlchemy puts around it shows the values."""
+    return error.orig or error if isinstance(error, DatabaseError) else error
+
+
+def _is_busy(error: BaseException) -> bool:
+    cause = _cause(error)
+    return isinstance(cause, sqlite3.OperationalError) and any(
+        word in str(cause) for word in _BUSY_WORDS
+    )

@@ -1,0 +1,272 @@
+"""The tables. `scope_id` leads every key; see docs/architecture.md for what lies where.
+
+An item is a memory or a turn. In the index a turn is `(session_no, seq)` with `seq` counting
+from 0 inside its session, and a memory is `(MEMORY_SHELF, memory_no)`: it has no neighbours.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from memori.model import MAX_NAME_CHARS
+from memori.store.types import HASH_CHARS, ID_CHARS, UtcDateTime, exact_text
+
+#: `session_no` of every memory in the index; sessions count from 1.
+MEMORY_SHELF = 0
+TERM_CHARS = 64
+LABEL_CHARS = 160
+
+metadata = MetaData()
+
+schema_info = Table(
+    "schema_info",
+    metadata,
+    Column("name", exact_text(64), primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+scopes = Table(
+    "scopes",
+    metadata,
+    Column("scope_id", Integer, primary_key=True),
+    Column("namespace", exact_text(MAX_NAME_CHARS), nullable=False),
+    Column("user_id", exact_text(MAX_NAME_CHARS), nullable=False),
+    Column("index_generation", Integer, nullable=False),
+    Column("building_generation", Integer),
+    Column("building_after", Text),
+    Column("created_at", UtcDateTime, nullable=False),
+    UniqueConstraint("namespace", "user_id", name="scopes_by_name"),
+)
+
+scope_counts = Table(
+    "scope_counts",
+    metadata,
+    Column("scope_id", Integer, primary_key=True, autoincrement=False),
+    Column("shard", Integer, primary_key=True, autoincrement=False),
+    Column("item_count", BigInteger, nullable=False),
+    Column("term_count", BigInteger, nullable=False),
+    ForeignKeyConstraint(["scope_id"], ["scopes.scope_id"], name="scope_counts_scope"),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("scope_id", Integer, primary_key=True, autoincrement=False),
+    Column("session_no", Integer, primary_key=True, autoincrement=False),
+    Column("session_id", exact_text(MAX_NAME_CHARS), nullable=False),
+    Column("agent_id", exact_text(MAX_NAME_CHARS)),
+    Column("next_seq", Integer, nullable=False),
+    Column("started_at", UtcDateTime),
+    Column("last_at", UtcDateTime),
+    Column("recorded_at", UtcDateTime, nullable=False),
+    ForeignKeyConstraint(["scope_id"], ["scopes.scope_id"], name="sessions_scope"),
+    UniqueConstraint("scope_id", "session_id", name="sessions_by_name"),
+    Index("sessions_by_time", "scope_id", "last_at"),
+)
+
+turns = Table(
+    "turns",
+    metadata,
+    Column("scope_id", Integer, primary_key=True, autoincrement=False),
+    Column("session_no", Integer, primary_key=True, autoincrement=False),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("id", exact_text(ID_CHARS), nullable=False),
+    Column("role", exact_text(MAX_NAME_CHARS), nullable=False),
+    Column("speaker", Text),
+    Column("content", Text),
+    Column("at", UtcDateTime),
+    Column("at_offset", Integer),
+    Column("external_id", Text),
+    Column("turn_key", exact_text(HASH_CHARS)),
+    Column("source", exact_text(16), nullable=False),
+    Column("trust", Float, nullable=False),
+    Column("agent_id", exact_text(MAX_NAME_CHARS)),
+    Column("metadata", JSON, nullable=False),
+    Column("length", Integer, nullable=False),
+    Column("quarantined", Boolean, nullable=False),
+    Column("recorded_at", UtcDateTime, nullable=False),
+    Column("operation_id", exact_text(MAX_NAME_CHARS), nullable=False),
+    Column("forgotten_at", UtcDateTime),
+    Column("forgotten_by", exact_text(MAX_NAME_CHARS)),
+    ForeignKeyConstraint(
+        ["scope_id", "session_no"],
+        ["sessions.scope_id", "sessions.session_no"],
+        name="turns_session",
+    ),
+    UniqueConstraint("scope_id", "id", name="turns_by_id"),
+    UniqueConstraint("scope_id", "session_no", "turn_key", name="turns_by_key"),
+    Index("turns_by_operation", "scope_id", "operation_id"),
+    Index("turns_by_time", "scope_id", "at"),
+    Index(
+        "turns_by_forgotten",
+        "forgotten_at",
+        sqlite_where=text("forgotten_at IS NOT NULL"),
+        postgresql_where=text("forgotten_at IS NOT NULL"),
+    ),
+)
+
+memories = Table(
+    "memories",
+    metadata,
+    Column("scope_id", Integer, primary_key=True, autoincrement=False),
+    Column("memory_no", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", exact_text(ID_CHARS), nullable=False),
+    Column("content", Text),
+    Column("category", exact_text(16), nullable=False),
+    Column("importance", Float, nullable=False),
+    Column("confidence", Float, nullable=False),
+    Column("tags", JSON, nullable=False),
+    Column("entities", JSON, nullable=False),
+    Column("metadata", JSON, nullable=False),
+    Column("source", exact_text(16), nullable=False),
+    Column("trust", Float, nullable=False),
+    Column("pinned", Boolean, nullable=False),
+    Column("evidence", Integer, nullable=False),
+    Column("valid_from", UtcDateTime),
+    Column("valid_from_offset", Integer),
+    Column("valid_until", UtcDateTime),
+    Column("valid_until_offset", Integer),
+    Column("recorded_at", UtcDateTime, nullable=False),
+    Column("retired_at", UtcDateTime),
+    Column("superseded_by", exact_text(ID_CHARS)),
+    Column("superseded_from", UtcDateTime),
+    Column("supersedes", exact_text(ID_CHARS)),
+    Column("content_hash", exact_text(HASH_CHARS)),
+    Column("active_hash", exact_text(HASH_CHARS)),
+    Column("length", Integer, nullable=False),
+    Column("session_id", exact_text(MAX_NAME_CHARS)),
+    Column("agent_id", exact_text(MAX_NAME_CHARS)),
+    Column("quarantined", Boolean, nullable=False),
+    Column("operation_id", exact_text(MAX_NAME_CHARS), nullable=False),
+    Column("forgotten_at", UtcDateTime),
+    Column("forgotten_by", exact_text(MAX_NAME_CHARS)),
+    ForeignKeyConstraint(["scope_id"], ["scopes.scope_id"], name="memories_scope"),
+    UniqueConstraint("scope_id", "id", name="memories_by_id"),
+    UniqueConstraint("scope_id", "active_hash", name="memories_by_active_hash"),
+    Index("memories_by_weight", "scope_id", "pinned", "importance"),
+    Index(
+        "memories_by_forgotten",
+        "forgotten_at",
+        sqlite_where=text("forgotten_at IS NOT NULL"),
+        postgresql_where=text("forgotten_at IS NOT NULL"),
+    ),
+    sqlite_with_rowid=False,
+)
+
+memory_versions = Table(
+    "memory_versions",
+    metadata,
+    Column("scope_id", Integer, primary_key=True, autoincrement=False),
+    Column("memory_no", BigInteger, primary_key=True, autoincrement=False),
+    Column("operation_id", exact_text(MAX_NAME_CHARS), primary_key=True),
+    Column("changed_at", UtcDateTime, nullable=False),
+    Column("before", JSON, nullable=False),
+    ForeignKeyConstraint(
+        ["scope_id", "memory_no"],
+        ["memories.scope_id", "memories.memory_no"],
+        name="memory_versions_memory",
+    ),
+)
+
+memory_sources = Table(
+    "memory_sources",
+    metadata,
+    Column("scope_id", Integer, primary_key=True, autoincrement=False),
+    Column("memory_no", BigInteger, primary_key=True, autoincrement=False),
+    Column("session_no", Integer, primary_key=True, autoincrement=False),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    ForeignKeyConstraint(
+        ["scope_id", "memory_no"],
+        ["memories.scope_id", "memories.memory_no"],
+        name="memory_sources_memory",
+    ),
+    ForeignKeyConstraint(
+        ["scope_id", "session_no", "seq"],
+        ["turns.scope_id", "turns.session_no", "turns.seq"],
+        name="memory_sources_turn",
+    ),
+    Index("memory_sources_by_turn", "scope_id", "session_no", "seq"),
+)
+
+postings = Table(
+    "postings",
+    metadata,
+    Column("scope_id", Integer, primary_key=True, autoincrement=False),
+    Column("index_generation", Integer, primary_key=True, autoincrement=False),
+    Column("term", exact_text(TERM_CHARS), primary_key=True),
+    Column("session_no", Integer, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("tf", Integer, nullable=False),
+    Column("length", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+labels = Table(
+    "labels",
+    metadata,
+    Column("scope_id", Integer, primary_key=True, autoincrement=False),
+    Column("field", exact_text(LABEL_CHARS), primary_key=True),
+    Column("value", exact_text(LABEL_CHARS), primary_key=True),
+    Column("session_no", Integer, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Index("labels_by_item", "scope_id", "session_no", "seq"),
+    sqlite_with_rowid=False,
+)
+
+tombstones = Table(
+    "tombstones",
+    metadata,
+    Column("scope_id", Integer, primary_key=True, autoincrement=False),
+    Column("digest", exact_text(HASH_CHARS), primary_key=True),
+    Column("operation_id", exact_text(MAX_NAME_CHARS), primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+operations = Table(
+    "operations",
+    metadata,
+    Column("scope_id", Integer, primary_key=True, autoincrement=False),
+    Column("operation_id", exact_text(MAX_NAME_CHARS), primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("verb", exact_text(16), nullable=False),
+    Column("payload_hash", exact_text(HASH_CHARS), nullable=False),
+    Column("answer", JSON, nullable=False),
+    Column("actor", exact_text(MAX_NAME_CHARS)),
+    Column("at", UtcDateTime, nullable=False),
+    Column("undone_by", exact_text(MAX_NAME_CHARS)),
+    ForeignKeyConstraint(["scope_id"], ["scopes.scope_id"], name="operations_scope"),
+    Index("operations_by_number", "scope_id", "number"),
+    sqlite_with_rowid=False,
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("scope_id", Integer, primary_key=True, autoincrement=False),
+    Column("item_id", exact_text(MAX_NAME_CHARS), primary_key=True),
+    Column("id", exact_text(ID_CHARS), primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("action", exact_text(32), nullable=False),
+    Column("item_kind", exact_text(16), nullable=False),
+    Column("operation_id", exact_text(MAX_NAME_CHARS), nullable=False),
+    Column("actor", exact_text(MAX_NAME_CHARS)),
+    Column("reason", Text, nullable=False),
+    Column("detail", JSON, nullable=False),
+    ForeignKeyConstraint(["scope_id"], ["scopes.scope_id"], name="events_scope"),
+    sqlite_with_rowid=False,
+)

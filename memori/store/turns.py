@@ -1,0 +1,383 @@
+"""Writing turns: a conversation's messages, verbatim and in order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, func, select
+
+from memori.ids import new_id
+from memori.intake import NewTurn, offset_minutes
+from memori.model import Receipt, Status, as_json
+from memori.store import index
+from memori.store.memories import has_tombstones, is_tombstoned
+from memori.store.operations import Write
+from memori.store.rows import in_offset
+from memori.store.tables import sessions, turns
+from memori.text.analyser import index_terms, normalised_key
+
+_FIND_SESSION = select(sessions).where(
+    sessions.c.scope_id == bindparam("scope"), sessions.c.session_id == bindparam("session_id")
+)
+_LAST_SESSION = select(func.max(sessions.c.session_no)).where(
+    sessions.c.scope_id == bindparam("scope")
+)
+_INSERT_SESSION = sessions.insert()
+_INSERT_TURN = turns.insert()
+_BY_KEYS = select(turns).where(
+    turns.c.scope_id == bindparam("scope"),
+    turns.c.session_no == bindparam("session"),
+    turns.c.turn_key.in_(bindparam("keys", expanding=True)),
+)
+_TOUCH_SESSION = (
+    sessions.update()
+    .where(sessions.c.scope_id == bindparam("scope"), sessions.c.session_no == bindparam("session"))
+    .values(next_seq=bindparam("next"), started_at=bindparam("started"), last_at=bindparam("last"))
+)
+
+_STORED = "stored and recallable now"
+
+Given = NewTurn | str
+"""A turn to record, or the reason it is rejected."""
+
+
+def record(
+    w: Write, session_id: str, given: Sequence[Given], agent_id: str | None
+) -> tuple[Receipt, ...]:
+    """Append turns to a session in the order given.
+
+    Args:
+        w: the write under way.
+        session_id: the conversation; made when it is new.
+        given: each turn, cleaned, or why it cannot be kept.
+        agent_id: recorded on each turn.
+
+    Returns:
+        One receipt a turn, in the same order.
+    """
+    fresh = [turn for turn in given if isinstance(turn, NewTurn)]
+    session = find_session(w.connection, w.scope_id, session_id)
+    known = _known_rows(w, session.session_no, fresh) if session is not None else {}
+    new: dict[str, tuple[str, str]] = {}
+    receipts: list[Receipt] = []
+    rows: list[dict[str, Any]] = []
+    items: list[tuple[index.Place, Mapping[str, int]]] = []
+    session_no, seq = _number(w, session)
+    first = seq
+    forgetful = has_tombstones(w)
+    for turn in given:
+        if isinstance(turn, str):
+            receipts.append(_receipt(w, session_id, None, "rejected", None, turn))
+            continue
+        key = None if turn.key is None else w.digest("turn", turn.key)
+        if key is not None and key in known:
+            receipts.append(_again(w, session_id, turn, known[key]))
+            continue
+        if key is not None and key in new:
+            receipts.append(_compare(w, session_id, turn, *new[key]))
+            continue
+        if forgetful and _was_forgotten(w, session_id, turn, key):
+            reason = "it was forgotten here and stays forgotten"
+            receipts.append(_receipt(w, session_id, turn, "rejected", None, reason))
+            continue
+        turn_id = new_id()
+        rows.append(_row(w, turn, turn_id, key, session_no, seq, agent_id))
+        if not turn.quarantined:
+            items.append(((session_no, seq), turn.terms))
+        if key is not None:
+            new[key] = (turn_id, turn.content)
+        receipts.append(_stored(w, session_id, turn, turn_id))
+        seq += 1
+    if rows:
+        _write_session(w, session, session_id, session_no, agent_id, seq, fresh)
+        w.connection.execute(_INSERT_TURN, rows)
+        if items:
+            index.add_items(w.connection, w.scope_id, items)
+        _label(w, rows)
+        detail = {"first_seq": first, "last_seq": seq - 1}
+        w.event("recorded", "session", session_id, detail=detail)
+    return tuple(receipts)
+
+
+def find_session(connection: Connection, scope_id: int, session_id: str) -> Row[Any] | None:
+    """The row of a session of this scope."""
+    return connection.execute(
+        _FIND_SESSION, {"scope": scope_id, "session_id": session_id}
+    ).one_or_none()
+
+
+def find(w: Write, row: Row[Any]) -> Row[Any]:
+    """The row as it is now."""
+    c = turns.c
+    return w.connection.execute(
+        select(turns).where(
+            c.scope_id == w.scope_id, c.session_no == row.session_no, c.seq == row.seq
+        )
+    ).one()
+
+
+def pack(session_id: str, receipts: Sequence[Receipt]) -> dict[str, Any]:
+    """The answer of a record as it is kept: what `unpack` cannot read from the turns."""
+    plain = Receipt(
+        status="stored", id=None, reason=_STORED, operation_id="", session_id=session_id
+    )
+    others = {
+        str(number): as_json(receipt)
+        for number, receipt in enumerate(receipts)
+        if replace(receipt, id=None, operation_id="", external_id=None) != plain
+    }
+    return {"session_id": session_id, "total": len(receipts), "others": others}
+
+
+def unpack(w: Write, answer: Mapping[str, Any]) -> tuple[Receipt, ...]:
+    """The receipts of an earlier record."""
+    others = {int(number): _receipt_again(value) for number, value in answer["others"].items()}
+    told = {receipt.id for receipt in others.values()}
+    c = turns.c
+    stored = [
+        row
+        for row in w.connection.execute(
+            select(c.id, c.external_id)
+            .where(c.scope_id == w.scope_id, c.operation_id == w.operation_id)
+            .order_by(c.seq)
+        )
+        if row.id not in told
+    ]
+    missing = answer["total"] - len(others) - len(stored)
+    receipts: list[Receipt] = []
+    for number in range(answer["total"]):
+        if number in others:
+            receipts.append(others[number])
+            continue
+        row = stored.pop(0) if stored and missing == 0 else None
+        receipts.append(
+            Receipt(
+                status="stored" if row is not None else "rejected",
+                id=row.id if row is not None else None,
+                reason=_STORED if row is not None else "it was stored and purged since",
+                operation_id=w.operation_id,
+                session_id=answer["session_id"],
+                external_id=row.external_id if row is not None else None,
+            )
+        )
+    return tuple(receipts)
+
+
+def _receipt_again(value: Mapping[str, Any]) -> Receipt:
+    return Receipt(
+        **{
+            name: tuple(each) if isinstance(each, list) else each  # pyright: ignore[reportUnknownArgumentType]  # from JSON
+            for name, each in value.items()
+        }
+    )
+
+
+def terms_of(row: Row[Any]) -> Mapping[str, int]:
+    """The index terms of a stored turn, as they were made when it was written."""
+    return index_terms(row.content, row.speaker, in_offset(row.at, row.at_offset))
+
+
+def set_columns(w: Write, row: Row[Any], values: Mapping[str, Any]) -> None:
+    """Set columns of one turn."""
+    w.connection.execute(
+        turns.update()
+        .where(
+            turns.c.scope_id == w.scope_id,
+            turns.c.session_no == row.session_no,
+            turns.c.seq == row.seq,
+        )
+        .values(**values)
+    )
+
+
+def reinstate(w: Write, row: Row[Any]) -> None:
+    """Make a hidden turn visible again."""
+    set_columns(w, row, {"forgotten_at": None, "forgotten_by": None})
+    index_row(w, row)
+
+
+def index_row(w: Write, row: Row[Any]) -> None:
+    """Put a stored turn into the index, unless it is quarantined."""
+    if row.quarantined:
+        return
+    place = (row.session_no, row.seq)
+    index.add_items(w.connection, w.scope_id, [(place, terms_of(row))])
+    index.set_labels(w.connection, w.scope_id, place, metadata=row.metadata)
+
+
+def hide(w: Write, row: Row[Any]) -> None:
+    """Take a turn out of sight and out of the index."""
+    if not row.quarantined:
+        place = (row.session_no, row.seq)
+        index.remove_items(w.connection, w.scope_id, [(place, terms_of(row))])
+        index.clear_labels(w.connection, w.scope_id, place)
+    set_columns(w, row, {"forgotten_at": w.now, "forgotten_by": w.operation_id})
+
+
+def turn_digests(w: Write, session_id: str, row: Row[Any]) -> tuple[str, ...]:
+    """The tombstones of a forgotten turn: by its key, and by what was said where."""
+    said = w.digest("forgotten turn", session_id, row.role, normalised_key(row.content))
+    if row.turn_key is None:
+        return (said,)
+    return (w.digest("forgotten key", session_id, row.turn_key), said)
+
+
+def _was_forgotten(w: Write, session_id: str, turn: NewTurn, key: str | None) -> bool:
+    if key is not None and is_tombstoned(w, w.digest("forgotten key", session_id, key)):
+        return True
+    # A live conversation may repeat a forgotten sentence; an import must not bring it back.
+    if turn.source != "import":
+        return False
+    said = w.digest("forgotten turn", session_id, turn.role, turn.text_key)
+    return is_tombstoned(w, said)
+
+
+def _known_rows(w: Write, session_no: int, fresh: Sequence[NewTurn]) -> dict[str, Row[Any]]:
+    keys = [w.digest("turn", turn.key) for turn in fresh if turn.key is not None]
+    if not keys:
+        return {}
+    found = w.connection.execute(
+        _BY_KEYS, {"scope": w.scope_id, "session": session_no, "keys": keys}
+    )
+    return {row.turn_key: row for row in found}
+
+
+def _number(w: Write, session: Row[Any] | None) -> tuple[int, int]:
+    if session is not None:
+        return session.session_no, session.next_seq
+    last = w.connection.execute(_LAST_SESSION, {"scope": w.scope_id}).scalar_one()
+    return (last or 0) + 1, 0
+
+
+def _write_session(
+    w: Write,
+    session: Row[Any] | None,
+    session_id: str,
+    session_no: int,
+    agent_id: str | None,
+    next_seq: int,
+    fresh: Sequence[NewTurn],
+) -> None:
+    times = [turn.at for turn in fresh if turn.at is not None]
+    if session is None:
+        w.connection.execute(
+            _INSERT_SESSION,
+            {
+                "scope_id": w.scope_id,
+                "session_no": session_no,
+                "session_id": session_id,
+                "agent_id": agent_id,
+                "next_seq": next_seq,
+                "started_at": min(times, default=None),
+                "last_at": max(times, default=None),
+                "recorded_at": w.now,
+            },
+        )
+        return
+    started = [*times, *([session.started_at] if session.started_at else [])]
+    last = [*times, *([session.last_at] if session.last_at else [])]
+    w.connection.execute(
+        _TOUCH_SESSION,
+        {
+            "scope": w.scope_id,
+            "session": session_no,
+            "next": next_seq,
+            "started": min(started, default=None),
+            "last": max(last, default=None),
+        },
+    )
+
+
+def _label(w: Write, rows: Sequence[Mapping[str, Any]]) -> None:
+    for row in rows:
+        if row["metadata"] and not row["quarantined"]:
+            place = (row["session_no"], row["seq"])
+            index.set_labels(w.connection, w.scope_id, place, metadata=row["metadata"])
+
+
+def _row(
+    w: Write,
+    turn: NewTurn,
+    turn_id: str,
+    key: str | None,
+    session_no: int,
+    seq: int,
+    agent_id: str | None,
+) -> dict[str, Any]:
+    return {
+        "scope_id": w.scope_id,
+        "session_no": session_no,
+        "seq": seq,
+        "id": turn_id,
+        "role": turn.role,
+        "speaker": turn.speaker,
+        "content": turn.content,
+        "at": turn.at,
+        "at_offset": offset_minutes(turn.at),
+        "external_id": turn.external_id,
+        "turn_key": key,
+        "source": turn.source,
+        "trust": turn.trust,
+        "agent_id": agent_id,
+        "metadata": dict(turn.metadata),
+        "length": sum(turn.terms.values()),
+        "quarantined": turn.quarantined,
+        "recorded_at": w.now,
+        "operation_id": w.operation_id,
+    }
+
+
+def _again(w: Write, session_id: str, turn: NewTurn, known: Row[Any]) -> Receipt:
+    """The receipt of a turn whose key is there already."""
+    if known.forgotten_at is None or known.content != turn.content:
+        return _compare(w, session_id, turn, known.id, known.content)
+    if any(is_tombstoned(w, digest) for digest in turn_digests(w, session_id, known)):
+        reason = "it was forgotten here and stays forgotten; restore it to have it back"
+        return _receipt(w, session_id, turn, "rejected", None, reason)
+    reinstate(w, known)  # only an undo hid it, and here it is given again
+    w.event("restored", "turn", known.id)
+    return _receipt(w, session_id, turn, "stored", known.id, "it had been undone and is back")
+
+
+def _compare(w: Write, session_id: str, turn: NewTurn, turn_id: str, content: str) -> Receipt:
+    if content == turn.content:
+        return _receipt(w, session_id, turn, "duplicate", turn_id, "already recorded")
+    reason = (
+        f"turn {turn.external_id!r} of this session already holds another text; "
+        "use another id, or forget the old one first"
+    )
+    return _receipt(w, session_id, turn, "rejected", None, reason)
+
+
+def _stored(w: Write, session_id: str, turn: NewTurn, turn_id: str) -> Receipt:
+    if turn.quarantined:
+        reason = (
+            f"it reads like an instruction and its source ({turn.source}) is not trusted; it is "
+            "kept out of recall until a person releases it (memori review)"
+        )
+        return _receipt(w, session_id, turn, "quarantined", turn_id, reason)
+    return _receipt(w, session_id, turn, "stored", turn_id, _STORED)
+
+
+def _receipt(
+    w: Write,
+    session_id: str,
+    turn: NewTurn | None,
+    status: Status,
+    turn_id: str | None,
+    reason: str,
+) -> Receipt:
+    redacted = turn.redacted if turn is not None else ()
+    if redacted:
+        reason += f"; redacted before writing: {', '.join(redacted)}"
+    return Receipt(
+        status=status,
+        id=turn_id,
+        reason=reason,
+        operation_id=w.operation_id,
+        redacted=redacted,
+        session_id=session_id,
+        external_id=turn.external_id if turn is not None else None,
+    )

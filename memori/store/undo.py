@@ -1,0 +1,188 @@
+"""Taking back one operation: an import or a record, a remember, an edit, a forget."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from memori.errors import InvalidArgument, NotFound
+from memori.model import Undone
+from memori.store import forgetting, memories, turns
+from memori.store.operations import Write
+from memori.store.tables import memory_versions, operations
+from memori.store.tables import turns as turn_rows
+
+#: Separates a group's id from the number of each of its operations.
+GROUP_MARK = ":"
+
+
+def undo(w: Write, operation_id: str) -> Undone:
+    """Reverse an operation, or a whole group (an import) by the group's id.
+
+    Raises:
+        NotFound: no such operation in this scope.
+        InvalidArgument: it cannot be taken back (a purge, an undo), or something later
+            built on it and must be undone first.
+    """
+    rows = _operations(w, operation_id)
+    if not rows:
+        raise NotFound(f"no operation {operation_id} here; list them with operations")
+    restored: list[str] = []
+    hidden: list[str] = []
+    for row in reversed(rows):
+        if row.undone_by is not None:
+            continue
+        step = _undo_one(w, row)
+        restored += step.restored
+        hidden += step.hidden
+        w.connection.execute(
+            operations.update()
+            .where(
+                operations.c.scope_id == w.scope_id,
+                operations.c.operation_id == row.operation_id,
+            )
+            .values(undone_by=w.operation_id)
+        )
+    w.event("undone", "operation", operation_id)
+    reason = f"{len(hidden)} item(s) hidden, {len(restored)} brought back"
+    if not restored and not hidden:
+        reason = "there was nothing left to take back"
+    return Undone(
+        restored=tuple(restored),
+        hidden=tuple(hidden),
+        reason=reason,
+        operation_id=w.operation_id,
+    )
+
+
+def _operations(w: Write, operation_id: str) -> Sequence[Row[Any]]:
+    o = operations.c
+    first = operation_id + GROUP_MARK
+    after = operation_id + chr(ord(GROUP_MARK) + 1)
+    return w.connection.execute(
+        select(operations)
+        .where(
+            o.scope_id == w.scope_id,
+            (o.operation_id == operation_id)
+            | ((o.operation_id >= first) & (o.operation_id < after)),
+        )
+        .order_by(o.number)
+    ).fetchall()
+
+
+def _undo_one(w: Write, row: Row[Any]) -> Undone:
+    if row.verb == "forget":
+        if row.answer["purged"]:
+            raise InvalidArgument("a purge is final and cannot be undone")
+        return forgetting.unforget(w, row.operation_id)
+    if row.verb == "record":
+        return _undo_record(w, row.operation_id)
+    if row.verb in ("remember", "update"):
+        return _undo_memory(w, row)
+    raise InvalidArgument(f"a {row.verb} cannot be undone")
+
+
+def _undo_record(w: Write, operation_id: str) -> Undone:
+    targets = forgetting.Targets()
+    found = w.connection.execute(
+        select(turn_rows).where(
+            turn_rows.c.scope_id == w.scope_id, turn_rows.c.operation_id == operation_id
+        )
+    ).fetchall()
+    for row in found:
+        forgetting.take_turn(w, targets, row, hidden_too=False)
+    for row in targets.turns.values():
+        turns.hide(w, row)
+    for row in targets.memories.values():
+        memories.hide(w, row)
+    return _undone(
+        w, hidden=[row.id for row in (*targets.turns.values(), *targets.memories.values())]
+    )
+
+
+def _undo_memory(w: Write, operation: Row[Any]) -> Undone:
+    memory_id = operation.answer["id"]
+    row = memories.find(w.connection, w.scope_id, memory_id)
+    if row is None:
+        raise InvalidArgument(f"memory {memory_id} was purged; its write cannot be undone")
+    if operation.verb == "update" and operation.answer["status"] == "stored":
+        return _undo_change(w, row, operation.operation_id)
+    if row.superseded_by is not None:
+        raise InvalidArgument(
+            f"memory {memory_id} was superseded by {row.superseded_by}; undo that first"
+        )
+    # The successor leaves first, so that an older memory of the same text can be current again.
+    hidden: list[str] = []
+    if row.operation_id == operation.operation_id:
+        if row.forgotten_at is None:
+            memories.hide(w, row)
+            hidden.append(row.id)
+    else:
+        memories.set_columns(w, row.memory_no, {"evidence": max(1, row.evidence - 1)})
+    restored = [_current_again(w, old) for old in operation.answer["superseded"]]
+    return _undone(w, hidden=hidden, restored=[old for old in restored if old is not None])
+
+
+def _current_again(w: Write, memory_id: str) -> str | None:
+    row = memories.find(w.connection, w.scope_id, memory_id)
+    if row is None or row.forgotten_at is not None:
+        return None
+    memories.set_columns(
+        w,
+        row.memory_no,
+        {
+            "retired_at": None,
+            "superseded_by": None,
+            "superseded_from": None,
+            "active_hash": row.content_hash,
+        },
+    )
+    w.event("restored", "memory", memory_id)
+    return memory_id
+
+
+def _undo_change(w: Write, row: Row[Any], operation_id: str) -> Undone:
+    v = memory_versions.c
+    versions = w.connection.execute(
+        select(memory_versions)
+        .where(v.scope_id == w.scope_id, v.memory_no == row.memory_no)
+        .order_by(v.changed_at, v.operation_id)
+    ).fetchall()
+    mine = [at for at, version in enumerate(versions) if version.operation_id == operation_id]
+    if not mine:
+        return _undone(w)
+    later = versions[mine[0] + 1 :]
+    if later:
+        raise InvalidArgument(
+            f"memory {row.id} was changed again by operation {later[-1].operation_id}; "
+            "undo that first"
+        )
+    before = {name: _time_again(name, value) for name, value in versions[mine[0]].before.items()}
+    memories.set_columns(w, row.memory_no, before)
+    memories.refresh_index(
+        w, row, {name: value for name, value in before.items() if getattr(row, name) != value}
+    )
+    w.connection.execute(
+        memory_versions.delete().where(
+            v.scope_id == w.scope_id,
+            v.memory_no == row.memory_no,
+            v.operation_id == operation_id,
+        )
+    )
+    w.event("restored", "memory", row.id)
+    return _undone(w, restored=[row.id])
+
+
+def _time_again(name: str, value: Any) -> Any:
+    if name in ("valid_from", "valid_until") and value is not None:
+        return datetime.fromisoformat(value)
+    return value
+
+
+def _undone(w: Write, *, hidden: Sequence[str] = (), restored: Sequence[str] = ()) -> Undone:
+    return Undone(
+        restored=tuple(restored), hidden=tuple(hidden), reason="", operation_id=w.operation_id
+    )

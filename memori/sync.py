@@ -1,0 +1,140 @@
+"""`Memori`: the same engine for synchronous programs, driven on memori's own loop thread."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import weakref
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import datetime
+from functools import wraps
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from memori import loop
+from memori.api import AsyncMemori
+from memori.config import Settings
+from memori.errors import MemoriError
+from memori.model import Scope
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_EXIT_SECONDS = 3.0
+_log = logging.getLogger("memori")
+_open: weakref.WeakSet[Memori] = weakref.WeakSet()
+
+
+def _blocking(
+    verb: Callable[Concatenate[AsyncMemori, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate[Memori, P], T]:
+    """The same verb, waited for."""
+
+    @wraps(verb)
+    def call(self: Memori, *args: P.args, **kwargs: P.kwargs) -> T:
+        return loop.run(verb(self.engine, *args, **kwargs))
+
+    return call
+
+
+class Memori:
+    """Memory in an SQL database, for synchronous programs and any number of threads.
+
+    Takes the arguments of `AsyncMemori` and has its verbs, which wait for their answer. Usable as
+    a context manager; what is left open is closed when the interpreter exits.
+
+    Raises:
+        ConfigurationError: the settings are wrong.
+        ScopeError: a scope name is empty or too long.
+    """
+
+    def __init__(
+        self,
+        database_connect: str | None = None,
+        *,
+        namespace: str | None = None,
+        user_id: str | None = None,
+        agent_id: str | None = None,
+        assistant_id: str | None = None,
+        session_id: str | None = None,
+        read_namespaces: Sequence[str] | None = None,
+        require_scope: bool | None = None,
+        settings: Settings | None = None,
+        clock: Callable[[], datetime] | None = None,
+        actor: str = "library",
+    ) -> None:
+        self.engine = AsyncMemori(
+            database_connect,
+            namespace=namespace,
+            user_id=user_id,
+            agent_id=agent_id,
+            assistant_id=assistant_id,
+            session_id=session_id,
+            read_namespaces=read_namespaces,
+            require_scope=require_scope,
+            settings=settings,
+            clock=clock,
+            actor=actor,
+        )
+        _open.add(self)
+
+    def __enter__(self) -> Memori:
+        self.open()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def scope(self) -> Scope:
+        """The scope this object writes to."""
+        return self.engine.scope
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self.engine.settings
+
+    @property
+    def database_path(self) -> Path | None:
+        """The database's file; None when it has none."""
+        return self.engine.database_path
+
+    open = _blocking(AsyncMemori.open)
+    flush = _blocking(AsyncMemori.flush)
+    close = _blocking(AsyncMemori.close)
+    remember = _blocking(AsyncMemori.remember)
+    record = _blocking(AsyncMemori.record)
+    update = _blocking(AsyncMemori.update)
+    forget = _blocking(AsyncMemori.forget)
+    restore = _blocking(AsyncMemori.restore)
+    undo = _blocking(AsyncMemori.undo)
+    release = _blocking(AsyncMemori.release)
+    recall = _blocking(AsyncMemori.recall)
+    search = _blocking(AsyncMemori.search)
+    working_context = _blocking(AsyncMemori.working_context)
+    get = _blocking(AsyncMemori.get)
+    history = _blocking(AsyncMemori.history)
+    sessions = _blocking(AsyncMemori.sessions)
+    turns = _blocking(AsyncMemori.turns)
+    operations = _blocking(AsyncMemori.operations)
+    quarantined = _blocking(AsyncMemori.quarantined)
+    stats = _blocking(AsyncMemori.stats)
+    schema = _blocking(AsyncMemori.schema)
+    maintain = _blocking(AsyncMemori.maintain)
+
+
+@atexit.register
+def _close_all() -> None:
+    """Close what a program left open, but never keep the interpreter waiting for long."""
+    for memori in list(_open):
+        try:
+            loop.run(memori.engine.close(), _EXIT_SECONDS)
+        except (MemoriError, TimeoutError, RuntimeError) as error:
+            _log.warning("a memori database was not closed at exit: %s", error)

@@ -1,0 +1,1 @@
+"""One analyser for every database: normalising, tokens, stop words, token counts, dates."""

@@ -1,0 +1,237 @@
+"""From text to index terms, the same on every database.
+
+A text is compatibility-normalised (NFKC), case folded and stripped of accents, cut into words,
+freed of English stop words, and stemmed (Snowball English, M. F. Porter 2001, after irregular
+forms like "went" are led back to "go"). Scripts written without spaces become character
+bigrams plus single characters. Every step takes time linear in the text.
+
+The terms of a change here do not match those already stored: raise `ANALYSER_GENERATION` then,
+and the index is rebuilt.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from datetime import datetime
+from functools import cache, lru_cache
+from typing import Protocol, cast
+
+from memori.text.irregular import BASE_FORMS
+from memori.text.stopwords import ENGLISH
+
+#: Version of the terms this module writes; stored beside every index row.
+ANALYSER_GENERATION = 1
+
+#: A longer word (base64, a hash) is cut to this many characters.
+MAX_TERM_CHARS = 48
+
+#: A text with fewer content words than this is indexed with its stop words too, so that
+#: "who are you?" is found by a question made of nothing else.
+SPARSE_BELOW = 3
+
+#: Indexed with a standing instruction ("always ...", "when I ask ..."), and sought by every
+#: question. No text yields it, since "!" is never part of a word.
+STANDING_MARK = "!standing"
+
+MONTHS = tuple(
+    """
+    january february march april may june july august september october november december
+    """.split()
+)
+
+_UNSAFE = re.compile("[\x00\ud800-\udfff]")
+_SPACE_RUN = re.compile(r"\s+")
+_END_MARKS = " \t\n.!?,;:\u2026\u3002\uff01\uff1f\uff0c\uff1b\uff1a"
+
+# Scripts without spaces between words: Thai to Myanmar, Khmer, Hangul, kana, Han.
+_DENSE = (
+    "\u0e00-\u0e7f\u0e80-\u0eff\u1000-\u109f\u1780-\u17ff\u1100-\u11ff\u3005-\u3007\u3040-\u30ff"
+    "\u3130-\u318f\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
+    "\U00020000-\U000323af"
+)
+# Vowel signs and joiners that \w leaves out although they are inside words (Indic, Arabic, ...).
+_MARKS = (
+    "\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a"
+    "\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4\u0900-\u0903\u093a-\u094f\u0951-\u0957"
+    "\u0962\u0963\u0981-\u0983\u09bc-\u09d7\u0a01-\u0a03\u0a3c-\u0a51\u0a81-\u0a83\u0abc-\u0acd"
+    "\u0b01-\u0b03\u0b3c-\u0b57\u0b82\u0bbe-\u0bcd\u0c00-\u0c04\u0c3e-\u0c56\u0c81-\u0c83"
+    "\u0cbc-\u0cd6\u0d00-\u0d03\u0d3b-\u0d4d\u0d81-\u0d83\u0dca-\u0ddf\u0f71-\u0f84"
+)
+_EMOJI = (
+    "\u2600-\u27bf\u2b50\u2b55\U0001f1e6-\U0001f1ff\U0001f300-\U0001f3fa\U0001f400-\U0001f6ff"
+    "\U0001f900-\U0001faff"
+)
+
+# No part can match the same characters in two ways (possessive where it could try), so the scan
+# is linear in the text. Groups: dense run, coded name, number with separators, word, emoji.
+_LETTER = rf"(?:[^\W_{_DENSE}]|[{_MARKS}])"
+_SCANNER = re.compile(
+    rf"([{_DENSE}]++)"
+    r"|((?i:\bc\+\+|\b[cf]#|\.net\b))"
+    r"|([0-9]++(?:[.,][0-9]++)++)"
+    rf"|({_LETTER}++(?:['\u2019]{_LETTER}++)*+)"
+    rf"|([{_EMOJI}])"
+)
+_DENSE_START = re.compile(rf"[{_DENSE}]")
+_SUFFIXES = frozenset({"s", "ll", "ve", "re", "d", "m"})
+_STANDING_START = re.compile(r"\W{0,9}(?:please )?(?:always|never)\b")
+_STANDING_PHRASES = ("from now on", "when i ask", "whenever i ask", "if i ask", "time i ask")
+_ACRONYMS = frozenset({"US", "IT", "WHO"})
+_ORDINAL = re.compile(r"([0-9]+)(?:st|nd|rd|th)?")
+_THOUSANDS = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
+
+
+class _Stemmer(Protocol):
+    def stemWord(self, word: str, /) -> str: ...  # noqa: N802 (the package's name)
+
+
+class _AccentFolding(dict[int, str]):
+    """A `str.translate` table made as characters come: Latin and Greek lose their accents."""
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        base = unicodedata.normalize("NFD", character)[0]
+        if base == character or not (ord(base) < 0x250 or 0x370 <= ord(base) < 0x400):
+            base = "\u0435" if character in "\u0451\u0401" else character
+        self[code] = base
+        return base
+
+
+_FOLDING = _AccentFolding()
+
+
+def normalise(text: str) -> str:
+    """What is stored of a text: the text, with what no database can hold replaced.
+
+    NUL and lone surrogates become U+FFFD; then Unicode NFC, so that one character has one
+    spelling. Nothing else that was said changes. Idempotent.
+    """
+    if text.isascii() and "\x00" not in text:
+        return text
+    return unicodedata.normalize("NFC", _UNSAFE.sub("\ufffd", text))
+
+
+def normalised_key(text: str) -> str:
+    """The form in which two texts count as the same: "the same normalised text".
+
+    `normalise`, then NFKC, case folding, every run of whitespace one space, no space at either
+    end, and the marks ``. ! ? , ; :`` (also full-width, and the ellipsis) dropped from the end
+    unless nothing would remain. Accents, inner punctuation, numbers and word order all count.
+    """
+    folded = unicodedata.normalize("NFKC", normalise(text)).casefold()
+    folded = unicodedata.normalize("NFKC", folded)
+    spaced = _SPACE_RUN.sub(" ", folded).strip()
+    return spaced.rstrip(_END_MARKS) or spaced
+
+
+@cache
+def _stemmer() -> _Stemmer:
+    # The pure Python stemmer by name: the package's factory would pick a C version where one is
+    # installed, and the same text must give the same terms everywhere.
+    from snowballstemmer.english_stemmer import (  # pyright: ignore[reportMissingTypeStubs]
+        EnglishStemmer,
+    )
+
+    return cast(_Stemmer, EnglishStemmer())
+
+
+@lru_cache(maxsize=65_536)
+def stem(word: str) -> str:
+    """The index term of one case-folded word: irregular form undone, then stemmed."""
+    if not word.isalpha() or not word.isascii() or len(word) < 3:
+        return word[:MAX_TERM_CHARS]
+    return _stemmer().stemWord(BASE_FORMS.get(word, word)[:MAX_TERM_CHARS])
+
+
+def split_words(text: str) -> list[str]:
+    """The words of a text in order: case folded, unaccented, neither stopped nor stemmed.
+
+    "Caroline's" is "caroline", "don't" is "dont", "1,000" is "1000", "7th" is "7"; "c++", "c#",
+    "f#" and ".net" stay whole; an emoji is a word; a run of a script written without spaces gives
+    its character bigrams and its single characters. "US", "IT" and "WHO", which would read as
+    stop words, keep their capitals unless the whole text is in capitals.
+    """
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text).translate(_FOLDING)
+    shouted = text.isupper()
+    words: list[str] = []
+    for dense, coded, number, word, emoji in _SCANNER.findall(text):
+        if word:
+            if "'" in word or "\u2019" in word:
+                word = _without_apostrophes(word)
+            folded = word.casefold()
+            if folded in ENGLISH:
+                words.append(word if word in _ACRONYMS and not shouted else folded)
+            elif folded[0].isdigit():
+                words.append(_plain_number(folded))
+            else:
+                words.append(folded)
+        elif dense:
+            words += dense
+            words += map("".join, zip(dense, dense[1:], strict=False))
+        elif number:
+            words.append(number.replace(",", "") if _THOUSANDS.fullmatch(number) else number)
+        else:
+            words.append(coded.casefold() or emoji)
+    return words
+
+
+def is_dense(word: str) -> bool:
+    """Whether a word of `split_words` is of a script written without spaces between words."""
+    return _DENSE_START.match(word) is not None
+
+
+def _without_apostrophes(word: str) -> str:
+    parts = word.replace("\u2019", "'").split("'")
+    if parts[-1].casefold() in _SUFFIXES:
+        parts.pop()
+    return "".join(parts)
+
+
+def _plain_number(word: str) -> str:
+    ordinal = _ORDINAL.fullmatch(word)
+    return (ordinal[1].lstrip("0") or "0") if ordinal else word
+
+
+def tokens(text: str) -> list[str]:
+    """The index terms of a text in the order they stand, repetitions included.
+
+    English stop words are left out, unless the text has fewer than `SPARSE_BELOW` other words:
+    "who are you?" must be found by a question made of nothing else.
+    """
+    words = split_words(text)
+    kept = [stem(word.casefold()) for word in words if word not in ENGLISH]
+    if len(kept) < SPARSE_BELOW and len(kept) < len(words):
+        return [stem(word.casefold()) for word in words]
+    return kept
+
+
+def is_standing_instruction(text: str) -> bool:
+    """Whether a text tells how to act from now on: "always ...", "never ...", "when I ask ...".
+
+    Only the first 2,000 characters are read. English.
+    """
+    start = text[:2_000].lower()
+    return _STANDING_START.match(start) is not None or any(
+        phrase in start for phrase in _STANDING_PHRASES
+    )
+
+
+def index_terms(text: str, speaker: str | None, at: datetime | None) -> Counter[str]:
+    """What the index stores of one item: its terms and how often each occurs.
+
+    The terms of the text, the words of the speaker's name, the year and month of `at` (in the
+    zone it carries) by name, and `STANDING_MARK` where it belongs. The item's length is the sum
+    of the counts.
+    """
+    terms = Counter(tokens(text))
+    if speaker:
+        terms.update(stem(word.casefold()) for word in split_words(speaker))
+    if at is not None:
+        terms[stem(MONTHS[at.month - 1])] += 1
+        terms[str(at.year)] += 1
+    if is_standing_instruction(text):
+        terms[STANDING_MARK] += 1
+    return terms

@@ -1,0 +1,41 @@
+"""Maintenance while a server runs: what is due is done now and then, and never in a call's way."""
+
+from __future__ import annotations
+
+import logging
+
+import anyio
+
+from memori_mcp.door import Door
+
+#: Wait between the first call and the first run, in seconds: a burst of first calls goes before.
+FIRST_PAUSE = 60.0
+#: Wait between two runs, in seconds.
+PAUSE = 3_600.0
+#: Wait after a failed run, in seconds; doubled after each further one, up to `PAUSE`.
+RETRY_PAUSE = 120.0
+
+_log = logging.getLogger(__name__)
+
+
+async def maintain(door: Door) -> None:
+    """Run the engine's maintenance until cancelled, starting once a call has opened the engine.
+
+    A failing run is logged and tried again later; it never ends the server.
+
+    Args:
+        door: where the engine is.
+    """
+    await door.opened()
+    pause, retry = FIRST_PAUSE, RETRY_PAUSE
+    while True:
+        await anyio.sleep(pause)
+        try:
+            engine = await door.engine()
+            await engine.maintain()
+        except Exception as error:
+            # Only the type: a database error's text can quote what was stored.
+            _log.warning("maintenance failed type=%s retry_in=%gs", type(error).__name__, retry)
+            pause, retry = retry, min(retry * 2, PAUSE)
+        else:
+            pause, retry = PAUSE, RETRY_PAUSE

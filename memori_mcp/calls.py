@@ -1,0 +1,133 @@
+"""One tool call: arguments checked, engine opened, errors worded, both channels answered."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.tools import Tool
+from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
+from mcp_types import CallToolResult, TextContent, ToolAnnotations
+from pydantic import Field
+
+from memori.errors import MemoriError
+from memori.ids import new_id
+from memori_mcp.answers import output_schema
+from memori_mcp.arguments import Argument, input_schema, read_arguments
+from memori_mcp.door import Door
+from memori_mcp.failures import explain, report_unexpected
+
+if TYPE_CHECKING:
+    from memori.api import AsyncMemori
+
+_NO_MODEL = FuncMetadata(arg_model=ArgModelBase)
+
+
+class Answer(NamedTuple):
+    """What a tool says: `text` and `structured` each carry all of it, since hosts show one."""
+
+    text: str
+    structured: Mapping[str, Any]
+    is_error: bool = False
+
+
+class Call(NamedTuple):
+    """What a verb is given: the door's engine, the checked arguments and the operation's id."""
+
+    engine: AsyncMemori
+    given: dict[str, Any]
+    operation_id: str
+    home: str
+
+
+Verb = Callable[[Call], Awaitable[Answer]]
+
+
+class MemoryTool(Tool):
+    """A tool that checks its own arguments and words its own errors.
+
+    The SDK's `Tool` makes a pydantic model of every signature at start and passes pydantic's
+    error text on; this one publishes schemas written for a model to read and costs nothing at
+    start. Structured content is made from typed dictionaries and not validated a second time.
+    """
+
+    answer: Any = Field(exclude=True)
+
+    @cached_property
+    def output_schema(self) -> dict[str, Any] | None:
+        """The schema of the structured content, made when tools are first listed."""
+        return output_schema(self.answer)
+
+    async def run(
+        self, arguments: dict[str, Any], context: Any, convert_result: bool = False
+    ) -> CallToolResult:
+        """Answer one call.
+
+        Args:
+            arguments: as the client sent them.
+            context: the SDK's request context; not used.
+            convert_result: the answer always has its final form.
+
+        Raises:
+            ToolError: worded for the model.
+        """
+        return await self.fn(arguments)
+
+
+def make_tool(
+    verb: Verb,
+    door: Door,
+    *,
+    name: str,
+    title: str,
+    description: str,
+    arguments: tuple[Argument, ...],
+    answer: type[Any],
+    annotations: ToolAnnotations,
+) -> MemoryTool:
+    """Make a tool of a verb.
+
+    Args:
+        verb: does the work.
+        door: where the engine is.
+        name: what a model calls it.
+        title: what a person sees.
+        description: when to call it and what it answers.
+        arguments: what it takes, in the order they are shown.
+        answer: the typed dictionary of its structured content.
+        annotations: what a host may assume of it.
+    """
+
+    async def call(given: dict[str, Any]) -> CallToolResult:
+        values = read_arguments(name, arguments, given)
+        operation_id = new_id()
+        try:
+            with door.call():
+                engine = await door.engine()
+                said = await verb(Call(engine, values, operation_id, door.home))
+        except MemoriError as error:
+            raise ToolError(explain(error)) from error
+        except ToolError:
+            raise
+        except Exception as error:
+            raise ToolError(report_unexpected(name, operation_id, error)) from error
+        return CallToolResult(
+            content=[TextContent(type="text", text=said.text)],
+            structured_content=dict(said.structured),
+            is_error=said.is_error,
+        )
+
+    return MemoryTool(
+        fn=call,
+        name=name,
+        title=title,
+        description=description,
+        parameters=input_schema(arguments),
+        fn_metadata=_NO_MODEL,
+        context_kwarg=None,
+        is_async=True,
+        answer=answer,
+        annotations=annotations,
+    )

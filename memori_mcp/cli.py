@@ -1,0 +1,193 @@
+"""The `memori-mcp` command: `memori-mcp` serves on stdio, `memori-mcp demo` shows it at work."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+from memori.errors import ConfigurationError
+from memori.model import MAX_NAME_CHARS
+from memori_mcp.logs import LEVELS, configure_logging
+
+if TYPE_CHECKING:
+    from memori.config import MemorySettings, Settings
+
+EXIT_CONFIGURATION = 2
+_NEEDED_SDK = (2, 1)
+
+_EPILOG = """\
+Without a command the server speaks MCP on stdin and stdout; a host such as Claude Desktop starts
+it. Settings also come from MEMORI_SECTION__KEY variables and from memori.toml.
+
+examples:
+  memori-mcp --user alice --namespace work
+  memori-mcp --database sqlite:////home/alice/memory.db
+  memori-mcp demo
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        argv: the arguments, `sys.argv[1:]` unless given.
+
+    Returns:
+        0 when it ended as it should, 1 when the demo failed, 2 for a bad configuration.
+    """
+    options = _parser().parse_args(argv)
+    if options.command == "demo":
+        from memori_mcp.demo import run_demo
+
+        return run_demo(options.database)
+    return _serve(options)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from memori_mcp.stdio import exit_on_signals, prints_to_stderr, serve_stdio
+
+    exit_on_signals()
+    with prints_to_stderr():
+        configure_logging(options.log_level)
+        try:
+            settings = _checked_settings(options)
+        except ConfigurationError as error:
+            print(f"memori-mcp: {_one_line(error)}", file=sys.stderr)
+            return EXIT_CONFIGURATION
+        from memori_mcp.door import Door
+        from memori_mcp.server import create_server
+
+        door = Door(settings)
+        server = create_server(settings, door=door)
+    try:
+        serve_stdio(server, door)
+    except* BrokenPipeError:
+        logging.getLogger(__name__).info("the client went away before it read every answer")
+    if door.abandoned:
+        # A thread of the database driver still waits; the interpreter would wait for it.
+        sys.stderr.flush()
+        os._exit(0)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="memori-mcp",
+        description="Long-term memory for any LLM host, as an MCP server.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"memori-mcp {_version()}")
+    _add_serving_options(parser, suppress=False)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    serve = commands.add_parser("serve", help="serve on stdin and stdout (the default)")
+    _add_serving_options(serve, suppress=True)
+    demo = commands.add_parser(
+        "demo",
+        help="start the real server, store, restart it, recall: what a host's model would see",
+    )
+    demo.add_argument(
+        "--database",
+        default=argparse.SUPPRESS,
+        metavar="URL",
+        help="where to keep the demo's memory; a fresh folder unless given",
+    )
+    return parser
+
+
+def _add_serving_options(parser: argparse.ArgumentParser, *, suppress: bool) -> None:
+    """The options before and after `serve`; the later one must not reset what came before."""
+
+    def default(value: object) -> Any:
+        return argparse.SUPPRESS if suppress else value
+
+    parser.add_argument(
+        "--database", metavar="URL", default=default(None), help="database, e.g. sqlite:///FILE"
+    )
+    parser.add_argument("--user", metavar="NAME", default=default(None), help="whose memory it is")
+    parser.add_argument(
+        "--namespace", metavar="NAME", default=default(None), help="which memory of that user"
+    )
+    parser.add_argument(
+        "--read-namespace",
+        metavar="NAME",
+        action="append",
+        default=default(None),
+        help="a further namespace of the user to read; may be repeated",
+    )
+    parser.add_argument(
+        "--config", metavar="FILE", default=default(None), help="a memori.toml to read"
+    )
+    parser.add_argument(
+        "--log-level", choices=LEVELS, default=default("warning"), help="of the log on stderr"
+    )
+
+
+def _overrides(options: argparse.Namespace) -> dict[str, Any]:
+    return {
+        "database.connection_string": options.database,
+        "memory.user_id": options.user,
+        "memory.namespace": options.namespace,
+        "memory.read_namespaces": options.read_namespace,
+    }
+
+
+def _checked_settings(options: argparse.Namespace) -> Settings:
+    """Everything that can be known to be wrong without opening the database."""
+    from memori.config import load_settings
+    from memori.environment import check_distributions
+    from memori.store.url import parse_url
+
+    check_distributions()
+    _check_sdk()
+    settings = load_settings(_overrides(options), config_file=options.config, personal=True)
+    parse_url(settings.database.connection_string)
+    _check_scope(settings.memory)
+    return settings
+
+
+def _check_scope(memory: MemorySettings) -> None:
+    """An empty name would only be noticed at the first call, where no person sees it."""
+    for what, name in (
+        ("user_id", memory.user_id),
+        ("namespace", memory.namespace),
+        *(("read_namespaces", name) for name in memory.read_namespaces),
+    ):
+        if name is not None and not 0 < len(name.strip()) <= len(name) <= MAX_NAME_CHARS:
+            raise ConfigurationError(
+                f"memory.{what} is empty or longer than {MAX_NAME_CHARS} characters: "
+                "give a name, or leave it out for the default"
+            )
+    if memory.require_scope and memory.user_id is None:
+        raise ConfigurationError("memory.require_scope is on and no user is given: use --user")
+
+
+def _check_sdk() -> None:
+    """The engine lives beside any version of the SDK; the server itself needs a new one."""
+    needed = ".".join(str(part) for part in _NEEDED_SDK)
+    remedy = f"run: pip install 'mcp>={needed},<3'"
+    try:
+        found = version("mcp")
+    except PackageNotFoundError:
+        raise ConfigurationError(f"the server needs the MCP SDK (package mcp): {remedy}") from None
+    parts = found.split(".")
+    if tuple(int(part) for part in parts[:2] if part.isdigit()) < _NEEDED_SDK:
+        raise ConfigurationError(
+            f"the server needs mcp {needed} or newer and found {found}: {remedy}"
+        )
+
+
+def _version() -> str:
+    try:
+        return version("memori-mcp")
+    except PackageNotFoundError:
+        return "0+source"
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

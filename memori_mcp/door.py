@@ -1,0 +1,121 @@
+"""The engine behind one server: opened at the first call that needs it, closed with the server."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.to_thread
+
+from memori.config import Settings
+from memori.errors import Closed
+
+if TYPE_CHECKING:
+    from memori.api import AsyncMemori
+
+#: How long closing the engine may take before the server ends without it, in seconds.
+CLOSE_SECONDS = 2.0
+
+_log = logging.getLogger(__name__)
+
+EngineFactory = Callable[[Settings], "AsyncMemori"]
+
+
+def _make_engine(settings: Settings) -> AsyncMemori:
+    """Import the engine, and with it SQLAlchemy, only now."""
+    from memori.api import AsyncMemori
+
+    return AsyncMemori(settings=settings, actor="mcp")
+
+
+class Door:
+    """Holds the engine of one server.
+
+    Args:
+        settings: which database, whose memory.
+        make_engine: makes an engine that is not open yet; `AsyncMemori` unless given.
+    """
+
+    def __init__(self, settings: Settings, *, make_engine: EngineFactory = _make_engine) -> None:
+        self.settings = settings
+        self._make_engine = make_engine
+        self._engine: AsyncMemori | None = None
+        self._lock = anyio.Lock()
+        self._opened = anyio.Event()
+        self._connections = 0
+        self._calls = 0
+        self.abandoned = False
+        """True when the engine did not close in time: its threads may still be at work."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether a call is under way. May be read from any thread."""
+        return self._calls > 0
+
+    @property
+    def home(self) -> str:
+        """The namespace this server writes to."""
+        return self.settings.memory.namespace
+
+    @contextmanager
+    def call(self) -> Generator[None, None, None]:
+        """Count a call as under way."""
+        self._calls += 1
+        try:
+            yield
+        finally:
+            self._calls -= 1
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncGenerator[Door, None]:
+        """Keep the door in use; the engine is closed when the last user has left."""
+        if self._connections == 0:
+            self._lock = anyio.Lock()
+            self._opened = anyio.Event()
+        self._connections += 1
+        try:
+            yield self
+        finally:
+            self._connections -= 1
+            if self._connections == 0 and self._engine is not None:
+                engine, self._engine = self._engine, None
+                await self._close(engine)
+
+    async def engine(self) -> AsyncMemori:
+        """The open engine; the first call opens it, and a failed opening is tried again.
+
+        Raises:
+            Closed: the server is stopping.
+            ConfigurationError: the database cannot be used.
+            StoreBusy: another process holds it.
+        """
+        if self._engine is not None:
+            return self._engine
+        if self._connections == 0:
+            raise Closed("the memory server is not running")
+        async with self._lock:
+            if self._engine is None:
+                # Importing takes a good part of a second; the loop stays free to answer.
+                engine = await anyio.to_thread.run_sync(self._make_engine, self.settings)
+                try:
+                    await engine.open()
+                except BaseException:
+                    await self._close(engine)
+                    raise
+                self._engine = engine
+                self._opened.set()
+            return self._engine
+
+    async def opened(self) -> None:
+        """Wait until a call has opened the engine."""
+        await self._opened.wait()
+
+    async def _close(self, engine: AsyncMemori) -> None:
+        with anyio.move_on_after(CLOSE_SECONDS, shield=True) as scope:
+            await engine.close()
+        if scope.cancelled_caught:
+            self.abandoned = True
+            _log.warning("the database did not close within %g seconds", CLOSE_SECONDS)

@@ -1,0 +1,134 @@
+"""The resources: the store as a host or a person may look at it. Read-only and bounded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from mcp.server import MCPServer
+from mcp.server.mcpserver import ResourceSecurity
+from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
+from mcp.server.mcpserver.resources import FunctionResource
+
+from memori.errors import InvalidArgument, MemoriError, NotFound
+from memori.ids import new_id
+from memori.model import as_json
+from memori_mcp import render
+from memori_mcp.door import Door
+from memori_mcp.failures import explain, report_unexpected
+
+if TYPE_CHECKING:
+    from memori.api import AsyncMemori
+
+#: Turns of a session that one reading shows, oldest first.
+SESSION_TURNS = 100
+
+_JSON = "application/json"
+#: Ids are looked up in the store and never become paths, so they may look like one.
+_IDS = ResourceSecurity(exempt_params={"id", "session_id"})
+
+Reading = Callable[["AsyncMemori"], Awaitable[str]]
+
+
+def add_resources(server: MCPServer[Door], door: Door) -> None:
+    """Publish the store's resources.
+
+    Args:
+        server: where they are published.
+        door: where the engine is.
+    """
+
+    def fixed(uri: str, name: str, description: str, mime_type: str, reading: Reading) -> None:
+        async def read() -> str:
+            return await _read(door, uri, reading)
+
+        server.add_resource(
+            FunctionResource(
+                uri=uri, name=name, description=description, mime_type=mime_type, fn=read
+            )
+        )
+
+    fixed("memori://stats", "stats", "What is stored, and in which file.", _JSON, _stats)
+    fixed(
+        "memori://schema",
+        "schema",
+        "The SQL tables of the memory database as they are.",
+        "text/plain",
+        _schema,
+    )
+    fixed(
+        "memori://working-context",
+        "working-context",
+        "What a model should know first: pinned, important and recent memories.",
+        "text/plain",
+        _working_context,
+    )
+
+    @server.resource(
+        "memori://memories/{id}",
+        name="memory",
+        description="One memory (or turn) with every version and event of its history.",
+        mime_type=_JSON,
+        security=_IDS,
+    )
+    async def memory(id: str) -> str:
+        return await _read(door, "memori://memories/{id}", lambda engine: _item(engine, id))
+
+    @server.resource(
+        "memori://sessions/{session_id}",
+        name="session",
+        description=f"The first {SESSION_TURNS} turns of a conversation, oldest first.",
+        mime_type=_JSON,
+        security=_IDS,
+    )
+    async def session(session_id: str) -> str:
+        return await _read(
+            door, "memori://sessions/{session_id}", lambda engine: _turns(engine, session_id)
+        )
+
+
+async def _read(door: Door, uri: str, reading: Reading) -> str:
+    operation_id = new_id()
+    try:
+        with door.call():
+            return await reading(await door.engine())
+    except (NotFound, InvalidArgument) as error:
+        raise ResourceNotFoundError(explain(error)) from error
+    except MemoriError as error:
+        raise ResourceError(explain(error)) from error
+    except Exception as error:
+        raise ResourceError(report_unexpected(uri, operation_id, error)) from error
+
+
+async def _stats(engine: AsyncMemori) -> str:
+    return _dump(as_json(await engine.stats()))
+
+
+async def _schema(engine: AsyncMemori) -> str:
+    return await engine.schema()
+
+
+async def _working_context(engine: AsyncMemori) -> str:
+    context = await engine.working_context()
+    if not context.lines:
+        return "Nothing is stored yet."
+    return f"{render.NOTE}\n{render.context(context.text)}"
+
+
+async def _item(engine: AsyncMemori, item_id: str) -> str:
+    item = await engine.get(item_id)
+    history = await engine.history(item_id)
+    return _dump({"note": render.NOTE, "item": as_json(item), "history": as_json(history)})
+
+
+async def _turns(engine: AsyncMemori, session_id: str) -> str:
+    page = await engine.turns(session_id, limit=SESSION_TURNS)
+    answer = {"note": render.NOTE, "session_id": session_id, "turns": as_json(page.items)}
+    if page.cursor is not None:
+        answer["more"] = "search_memories with this session_id pages through all of its turns"
+    return _dump(answer)
+
+
+def _dump(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=1)

@@ -1,0 +1,327 @@
+"""The six tools: what a model is told of each, and how each reaches the engine."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp_types import ToolAnnotations
+
+from memori.model import CATEGORIES, MAX_MEMORY_CHARS, Forgotten, Receipt
+from memori_mcp import render
+from memori_mcp.answers import ContextAnswer, ForgottenAnswer, ItemsAnswer, ReceiptAnswer
+from memori_mcp.arguments import choice, flag, integer, number, text, texts, when
+from memori_mcp.calls import Answer, Call, MemoryTool, make_tool
+from memori_mcp.door import Door
+
+RECALL_TOKENS = 1_500
+CONTEXT_TOKENS = 800
+MAX_TOKENS = 20_000
+MAX_LIMIT = 50
+#: Longest text one item of a search page shows whole, in characters.
+SEARCH_CHARS = 800
+#: How many ids of what was forgotten an answer lists.
+SHOWN_IDS = 20
+
+NOTHING_RECALLED = (
+    "Nothing stored answers this. Do not guess: ask the user, or try other words once."
+)
+NOTHING_FOUND = "No stored item fits these filters."
+NO_CONTEXT = "Nothing is stored yet. Call remember when the user says something worth keeping."
+
+
+def make_tools(door: Door) -> list[MemoryTool]:
+    """Make the tools of one server, always in the same order.
+
+    Args:
+        door: where the engine is.
+    """
+    category = choice("category", CATEGORIES)
+    importance = number("importance", 0, 1)
+    return [
+        make_tool(
+            _remember,
+            door,
+            name="remember",
+            title="Remember",
+            description=(
+                "Store one lasting statement. Call it as soon as the user states something "
+                "a later conversation needs (a preference, fact, decision, rule, skill, or "
+                "anything they ask to remember), without being asked. One self-contained "
+                "sentence with names and absolute dates; never secrets. If it replaces "
+                "something known, recall that first and pass its id in supersedes."
+            ),
+            arguments=(
+                text("content", f"up to {MAX_MEMORY_CHARS:,} characters", required=True),
+                category,
+                importance,
+                texts("tags"),
+                texts("entities", "people, projects, places it is about"),
+                when("valid_from", "ISO date or time from which it is true"),
+                when("valid_until", "ISO date or time it stops being true", day_end=True),
+                texts("supersedes", "ids of memories it replaces"),
+                flag("pinned", "always in working context"),
+            ),
+            answer=ReceiptAnswer,
+            annotations=ToolAnnotations(
+                read_only_hint=False,
+                destructive_hint=False,
+                idempotent_hint=True,
+                open_world_hint=False,
+            ),
+        ),
+        make_tool(
+            _recall,
+            door,
+            name="recall",
+            title="Recall",
+            description=(
+                "Find what earlier conversations said. Call it before answering whenever the "
+                "user's history, preferences, people, projects or decisions could matter, or "
+                "they refer to something said before. Returns the few memories and "
+                "conversation turns that fit best."
+            ),
+            arguments=(
+                text("query", "the question in full, with names and dates", required=True),
+                integer("limit", 1, MAX_LIMIT, "default 10"),
+                integer("max_tokens", 50, MAX_TOKENS, f"default {RECALL_TOKENS}"),
+                when("as_of", "ISO date: what was true then", day_end=True),
+            ),
+            answer=ItemsAnswer,
+            annotations=_READS,
+        ),
+        make_tool(
+            _search_memories,
+            door,
+            name="search_memories",
+            title="Search memories",
+            description=(
+                "List, filter and page what is stored, newest first or by query: to show the "
+                "user what is known, to audit, or to find ids for update_memory and forget. "
+                "To answer a question use recall instead."
+            ),
+            arguments=(
+                text("query"),
+                category,
+                text("tag"),
+                text("entity"),
+                text("session_id", "turns of one conversation"),
+                when("since", "ISO date or time"),
+                when("until", "ISO date or time", day_end=True),
+                flag("include_superseded", "also replaced and expired ones"),
+                integer("limit", 1, MAX_LIMIT, "default 20"),
+                text("cursor", "from the previous page"),
+            ),
+            answer=ItemsAnswer,
+            annotations=_READS,
+        ),
+        make_tool(
+            _get_working_context,
+            door,
+            name="get_working_context",
+            title="Get working context",
+            description=(
+                "Short digest of what to know about the user: pinned, important and recent "
+                "memories and what fits the task. Call it once at the start of a conversation "
+                "or a new task."
+            ),
+            arguments=(
+                text("task", "what the user wants to do now"),
+                integer("max_tokens", 50, MAX_TOKENS, f"default {CONTEXT_TOKENS}"),
+            ),
+            answer=ContextAnswer,
+            annotations=_READS,
+        ),
+        make_tool(
+            _update_memory,
+            door,
+            name="update_memory",
+            title="Update memory",
+            description=(
+                "Correct or relabel one memory. Call it when the user corrects what recall "
+                "returned. New content gets a new id; the old wording stays in history."
+            ),
+            arguments=(
+                text("memory_id", required=True),
+                text("content"),
+                category,
+                importance,
+                texts("tags", "replaces all tags"),
+                flag("pinned"),
+                when("valid_until", "ISO date or time it stops being true", day_end=True),
+            ),
+            answer=ReceiptAnswer,
+            annotations=ToolAnnotations(
+                read_only_hint=False,
+                destructive_hint=False,
+                idempotent_hint=True,
+                open_world_hint=False,
+            ),
+        ),
+        make_tool(
+            _forget,
+            door,
+            name="forget",
+            title="Forget",
+            description=(
+                "Hide memories, turns or whole sessions when the user asks to forget them or "
+                "they were stored by mistake. Can be undone for 30 days. purge erases for "
+                "good: only when the user asked for that, with confirm."
+            ),
+            arguments=(
+                texts("memory_ids", "memory, turn or session ids", required=True),
+                text("reason"),
+                flag("purge", "erase for good"),
+                flag("confirm", "the user agreed to the purge"),
+            ),
+            answer=ForgottenAnswer,
+            annotations=ToolAnnotations(
+                read_only_hint=False,
+                destructive_hint=True,
+                idempotent_hint=True,
+                open_world_hint=False,
+            ),
+        ),
+    ]
+
+
+_READS = ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=False)
+
+
+async def _remember(call: Call) -> Answer:
+    receipt = await call.engine.remember(
+        **call.given, source="agent", operation_id=call.operation_id
+    )
+    return _receipt(receipt)
+
+
+async def _recall(call: Call) -> Answer:
+    budget = call.given.setdefault("max_tokens", RECALL_TOKENS)
+    hits = await call.engine.recall(**call.given)
+    # One long turn may take half of the budget, so that others have room beside it.
+    answer = render.items(hits, home=call.home, max_chars=budget * 2, max_tokens=budget)
+    return Answer(render.items_text(answer, nothing=NOTHING_RECALLED), answer)
+
+
+async def _search_memories(call: Call) -> Answer:
+    listing = "query" not in call.given and "session_id" not in call.given
+    page = await call.engine.search(**call.given, kind="memory" if listing else None)
+    answer = render.items(page.items, home=call.home, max_chars=SEARCH_CHARS, cursor=page.cursor)
+    return Answer(render.items_text(answer, nothing=NOTHING_FOUND), answer)
+
+
+async def _get_working_context(call: Call) -> Answer:
+    call.given.setdefault("max_tokens", CONTEXT_TOKENS)
+    context = await call.engine.working_context(**call.given)
+    if not context.lines:
+        return Answer(NO_CONTEXT, ContextAnswer(note=NO_CONTEXT, context="", tokens=0))
+    shown = render.context(context.text)
+    answer = ContextAnswer(note=render.NOTE, context=shown, tokens=context.tokens)
+    return Answer(f"{render.NOTE}\n{shown}", answer)
+
+
+async def _update_memory(call: Call) -> Answer:
+    if len(call.given) < 2:
+        raise ToolError(
+            "update_memory was not done: say what changes: content, category, importance, "
+            "tags, pinned or valid_until."
+        )
+    receipt = await call.engine.update(**call.given, operation_id=call.operation_id)
+    return _receipt(receipt)
+
+
+async def _forget(call: Call) -> Answer:
+    purge = call.given.get("purge", False)
+    if purge and not call.given.get("confirm", False):
+        raise ToolError(
+            "Nothing was purged. A purge cannot be undone: ask the user, and if they agree call "
+            "forget again with purge=true and confirm=true. Without purge it is hidden and can "
+            "be restored for 30 days."
+        )
+    forgotten = await call.engine.forget(
+        call.given["memory_ids"],
+        reason=call.given.get("reason", ""),
+        purge=purge,
+        operation_id=call.operation_id,
+    )
+    return _forgotten(forgotten)
+
+
+def _receipt(receipt: Receipt) -> Answer:
+    """Word a receipt. One that kept nothing is an error to the model: it must not go unseen."""
+    answer = ReceiptAnswer(
+        status=receipt.status, reason=receipt.reason, operation_id=receipt.operation_id
+    )
+    lines = [f"{receipt.status}: {_sentence(receipt.reason)}"]
+    if receipt.id is not None:
+        answer["id"] = receipt.id
+        lines[0] = f"{receipt.status} {receipt.id}: {_sentence(receipt.reason)}"
+    if receipt.superseded:
+        answer["superseded"] = list(receipt.superseded)
+        lines.append(f"It replaces {', '.join(receipt.superseded)}.")
+    if receipt.redacted:
+        answer["redacted"] = list(receipt.redacted)
+        lines.append(f"Secrets were removed before storing: {', '.join(receipt.redacted)}.")
+    if receipt.status == "rejected":
+        what = "Nothing was stored. Correct it and call again."
+        answer["what_to_do"] = what
+        lines.append(what)
+    elif receipt.status == "quarantined":
+        what = "It is kept out of recall until a person releases it."
+        answer["what_to_do"] = what
+        lines.append(what)
+    lines.append(f"(operation {receipt.operation_id})")
+    return Answer(" ".join(lines), answer, is_error=receipt.status == "rejected")
+
+
+def _forgotten(forgotten: Forgotten) -> Answer:
+    ids = [*forgotten.memories, *forgotten.turns]
+    status = "nothing" if not ids else "purged" if forgotten.purged else "hidden"
+    answer = ForgottenAnswer(
+        status=status,
+        reason=forgotten.reason,
+        operation_id=forgotten.operation_id,
+        memories=len(forgotten.memories),
+        turns=len(forgotten.turns),
+    )
+    lines = [f"{status}: {_sentence(forgotten.reason)}"]
+    if ids:
+        answer["ids"] = ids[:SHOWN_IDS]
+        lines.append(
+            f"{len(forgotten.memories)} memories and {len(forgotten.turns)} turns: {_ids(ids)}."
+        )
+    if forgotten.derived:
+        answer["derived"] = list(forgotten.derived[:SHOWN_IDS])
+        lines.append(f"Of these only because they came from another: {_ids(forgotten.derived)}.")
+    if forgotten.sources_left:
+        answer["sources_left"] = list(forgotten.sources_left[:SHOWN_IDS])
+        what = "These turns still say it; forget them too if the user wants that."
+        answer["what_to_do"] = what
+        lines.append(f"{what} {_ids(forgotten.sources_left)}.")
+    if not forgotten.file_clean:
+        what = "Its bytes may still lie in the database file while another program reads it."
+        answer["what_to_do"] = what
+        lines.append(what)
+    if forgotten.purge_at is not None and ids:
+        answer["purge_at"] = forgotten.purge_at.isoformat(timespec="seconds")
+        answer["restore"] = f"memori restore {ids[0]}"
+        lines.append(_restore_sentence(forgotten.purge_at, ids))
+    lines.append(f"(operation {forgotten.operation_id})")
+    return Answer("\n".join(lines), answer)
+
+
+def _restore_sentence(purge_at: datetime, ids: list[str]) -> str:
+    more = "" if len(ids) == 1 else " (and likewise for each id)"
+    return (
+        f"Erased for good on {render.moment(purge_at)}; until then a person brings it back with: "
+        f"memori restore {ids[0]}{more}"
+    )
+
+
+def _ids(ids: list[str] | tuple[str, ...]) -> str:
+    more = f" and {len(ids) - SHOWN_IDS:,} more" if len(ids) > SHOWN_IDS else ""
+    return ", ".join(ids[:SHOWN_IDS]) + more
+
+
+def _sentence(text: str) -> str:
+    return f"{text.rstrip('. ')}."
