@@ -65,7 +65,7 @@ from memori.store import (
 from memori.store.database import Database, make_database
 from memori.store.index import exact_value, label_field, label_value
 from memori.store.migrate import read_info
-from memori.store.operations import Write, hash_payload
+from memori.store.operations import Write, hash_payload, revive
 from memori.store.reading import Filter
 from memori.text.tokens import estimate_tokens
 
@@ -192,8 +192,8 @@ class AsyncMemori:
             TimeoutError: it took longer; the work goes on at the next start.
         """
         async with asyncio.timeout(timeout):
-            while not await self._scrub_if_due():
-                await asyncio.sleep(0.1)  # another process holds the file
+            while not await self._scrub_if_due():  # noqa: ASYNC110  # another process is reading
+                await asyncio.sleep(0.1)
 
     async def close(self) -> None:
         """Close the database. What was acknowledged is on disk already. Safe to call twice."""
@@ -259,7 +259,6 @@ class AsyncMemori:
             OperationConflict: the operation id was used for something else.
         """
         scope = self._choose_scope(user_id, namespace)
-        now = self._clock()
         try:
             new = intake.prepare_memory(
                 content,
@@ -279,7 +278,6 @@ class AsyncMemori:
                 session_id=self._session(session_id),
                 agent_id=self._agent(agent_id),
                 zone=self._settings.zone,
-                now=now,
             )
         except Rejected as reason:
             return _rejected(str(reason), operation_id)
@@ -292,8 +290,7 @@ class AsyncMemori:
             operation_id,
             payload,
             lambda w: memories.remember(w, new),
-            decode=lambda _, answer: _receipt(answer),
-            now=now,
+            decode=lambda _, answer: revive(Receipt, answer),
         )
 
     async def record(
@@ -382,7 +379,6 @@ class AsyncMemori:
             OperationConflict: the operation id was used for something else.
         """
         scope = self._choose_scope(user_id, namespace)
-        now = self._clock()
         wanted: dict[str, Any] = {
             "content": content,
             "category": category,
@@ -407,8 +403,7 @@ class AsyncMemori:
             operation_id,
             {"memory_id": memory_id, **edit.values},
             lambda w: memories.update(w, memory_id, edit, self._settings.zone),
-            decode=lambda _, answer: _receipt(answer),
-            now=now,
+            decode=lambda _, answer: revive(Receipt, answer),
         )
 
     async def forget(
@@ -458,7 +453,7 @@ class AsyncMemori:
             operation_id,
             {"ids": wanted, "reason": why, "keep_turns": keep_turns, "purge": purge},
             body,
-            decode=lambda _, answer: _forgotten(answer),
+            decode=lambda _, answer: revive(Forgotten, answer),
         )
         return replace(done, file_clean=await self._scrub_if_due()) if purge else done
 
@@ -482,7 +477,7 @@ class AsyncMemori:
             operation_id,
             {"ids": wanted},
             lambda w: forgetting.restore(w, wanted),
-            decode=lambda _, answer: _undone(answer),
+            decode=lambda _, answer: revive(Undone, answer),
         )
 
     async def undo(
@@ -511,7 +506,7 @@ class AsyncMemori:
             operation_id,
             {"operation": operation},
             lambda w: undo.undo(w, operation),
-            decode=lambda _, answer: _undone(answer),
+            decode=lambda _, answer: revive(Undone, answer),
         )
 
     async def release(
@@ -533,7 +528,7 @@ class AsyncMemori:
             operation_id,
             {"item_id": item_id},
             lambda w: maintenance.release(w, item_id),
-            decode=lambda _, answer: _receipt(answer),
+            decode=lambda _, answer: revive(Receipt, answer),
         )
 
     # Reading
@@ -1168,25 +1163,3 @@ def _turn_payload(turn: turns.Given) -> Any:
     if isinstance(turn, str):
         return turn
     return [turn.role, turn.content, turn.speaker, turn.external_id, turn.key]
-
-
-def _tuples(answer: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: tuple(cast("list[Any]", value)) if isinstance(value, list) else value
-        for name, value in answer.items()
-    }
-
-
-def _receipt(answer: Mapping[str, Any]) -> Receipt:
-    return Receipt(**_tuples(answer))
-
-
-def _undone(answer: Mapping[str, Any]) -> Undone:
-    return Undone(**_tuples(answer))
-
-
-def _forgotten(answer: Mapping[str, Any]) -> Forgotten:
-    values = _tuples(answer)
-    if values["purge_at"] is not None:
-        values["purge_at"] = datetime.fromisoformat(values["purge_at"])
-    return Forgotten(**values)

@@ -153,7 +153,6 @@ def prepare_memory(
     session_id: str | None,
     agent_id: str | None,
     zone: tzinfo,
-    now: datetime,
 ) -> NewMemory:
     """Check and clean a memory; arguments as in `AsyncMemori.remember`.
 
@@ -174,7 +173,7 @@ def prepare_memory(
     return NewMemory(
         content=text,
         key=normalised_key(text),
-        terms=index_terms(text, None, (begins or now).astimezone(UTC)),
+        terms=memory_terms(text, begins),
         category=_category(category),
         importance=_unit(importance, "importance", 0.5),
         confidence=_unit(confidence, "confidence", settled),
@@ -193,6 +192,11 @@ def prepare_memory(
         quarantined=settled < QUARANTINE_BELOW and looks_like_instruction(text),
         redacted=tuple(cleaner.kinds),
     )
+
+
+def memory_terms(content: str, valid_from: datetime | None) -> Mapping[str, int]:
+    """The index terms of a memory: its words, and the date since when it is true."""
+    return index_terms(content, None, valid_from and valid_from.astimezone(UTC))
 
 
 def prepare_edit(wanted: Mapping[str, Any], *, zone: tzinfo) -> NewValues:
@@ -354,13 +358,13 @@ def _memory_text(cleaner: Redactor, content: object) -> str:
 def _category(value: str) -> Category:
     if value not in CATEGORIES:
         raise Rejected(f"no category {value!r}; the categories are {', '.join(CATEGORIES)}")
-    return cast("Category", value)
+    return value
 
 
 def _source(value: str) -> Source:
     if value not in SOURCES:
         raise Rejected(f"no source {value!r}; the sources are {', '.join(SOURCES)}")
-    return cast("Source", value)
+    return value
 
 
 def _unit(value: float | None, what: str, default: float) -> float:

@@ -77,9 +77,11 @@ def text_of(message: Mapping[str, Any]) -> str:
         pieces.append(content)
     elif isinstance(content, Sequence):
         pieces += [_part(part) for part in cast("Sequence[Any]", content)]
-    for call in message.get("tool_calls") or ():
-        name = call.get("function", {}).get("name", "?") if isinstance(call, Mapping) else "?"
-        pieces.append(f"[called {name}]")
+    calls: Any = message.get("tool_calls") or ()
+    for call in calls:
+        function: Any = call.get("function") if isinstance(call, dict) else None
+        name: Any = function.get("name") if isinstance(function, dict) else None
+        pieces.append(f"[called {name or 'a tool'}]")
     return "\n".join(piece for piece in pieces if piece)
 
 

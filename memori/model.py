@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Generic, Literal, TypeVar, get_args
+from typing import Any, Generic, Literal, TypeVar, cast, get_args
 
 T = TypeVar("T")
 
@@ -64,7 +64,7 @@ class Turn:
     speaker: str | None = None
     at: datetime | None = None
     external_id: str | None = None
-    metadata: JsonObject = field(default_factory=dict)
+    metadata: JsonObject = field(default_factory=dict[str, Any])
     source: Source | None = None
     trust: float | None = None
     id: str | None = None
@@ -91,7 +91,7 @@ class Memory:
     confidence: float
     tags: tuple[str, ...] = ()
     entities: tuple[str, ...] = ()
-    metadata: JsonObject = field(default_factory=dict)
+    metadata: JsonObject = field(default_factory=dict[str, Any])
     source: Source = "user"
     trust: float = 0.9
     pinned: bool = False
@@ -136,7 +136,7 @@ class Hit:
     importance: float | None = None
     tags: tuple[str, ...] = ()
     entities: tuple[str, ...] = ()
-    metadata: JsonObject = field(default_factory=dict)
+    metadata: JsonObject = field(default_factory=dict[str, Any])
     source: Source = "user"
     trust: float = 0.9
     valid_from: datetime | None = None
@@ -210,7 +210,7 @@ class Event:
     operation_id: str
     actor: str | None = None
     reason: str = ""
-    detail: JsonObject = field(default_factory=dict)
+    detail: JsonObject = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -303,7 +303,8 @@ def as_json(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, Mapping):
-        return {str(k): as_json(v) for k, v in value.items()}
+        pairs = cast("Mapping[Any, Any]", value).items()
+        return {str(key): as_json(item) for key, item in pairs}
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        return [as_json(v) for v in value]
+        return [as_json(item) for item in cast("Sequence[Any]", value)]
     return value

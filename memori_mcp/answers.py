@@ -71,10 +71,10 @@ class ForgottenAnswer(TypedDict):
     """What `forget` answers. The counts are exact; long lists of ids are cut."""
 
     status: Literal["hidden", "purged", "nothing"]
-    reason: str
     operation_id: str
     memories: int
     turns: int
+    reason: NotRequired[str]
     ids: NotRequired[list[str]]
     derived: NotRequired[list[str]]
     sources_left: NotRequired[list[str]]

@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import anyio
 from mcp import Client, MCPError, StdioServerParameters
@@ -63,7 +63,7 @@ def run_demo(database: str | None = None) -> int:
 def _report(what: str, errors: BaseExceptionGroup[Exception], code: int) -> int:
     error: BaseException = errors
     while isinstance(error, BaseExceptionGroup):
-        error = cast("BaseExceptionGroup[Exception]", error).exceptions[0]
+        error = error.exceptions[0]
     print(f"{what}: {error}", file=sys.stderr)
     return code
 
@@ -153,7 +153,7 @@ async def _server(url: str) -> AsyncGenerator[Client, None]:
 
 async def _remember(client: Client, **arguments: Any) -> str:
     result = await _call(client, "remember", arguments)
-    receipt = result.structured_content or {}
+    receipt: dict[str, Any] = result.structured_content or {}
     if receipt.get("status") not in ("stored", "duplicate", "superseded"):
         raise DemoError(f"remember answered {receipt.get('status')!r}")
     return str(receipt["id"])

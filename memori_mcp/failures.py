@@ -32,7 +32,7 @@ def explain(error: MemoriError) -> str:
     said = str(error).rstrip(".")
     match error:
         case NotFound():
-            return f"{said}. Find the right id with search_memories, then call again."
+            return f"{said}. To find ids call search_memories."
         case InvalidArgument():
             return f"{said}. Correct it and call again."
         case StoreBusy():

@@ -96,8 +96,8 @@ def make_tools(door: Door) -> list[MemoryTool]:
             name="search_memories",
             title="Search memories",
             description=(
-                "List, filter and page what is stored, newest first or by query: to show the "
-                "user what is known, to audit, or to find ids for update_memory and forget. "
+                "List, filter and page what is stored, newest first or by query. Call it to show "
+                "the user what is known, to audit, or to find ids for update_memory and forget. "
                 "To answer a question use recall instead."
             ),
             arguments=(
@@ -164,9 +164,9 @@ def make_tools(door: Door) -> list[MemoryTool]:
             name="forget",
             title="Forget",
             description=(
-                "Hide memories, turns or whole sessions when the user asks to forget them or "
-                "they were stored by mistake. Can be undone for 30 days. purge erases for "
-                "good: only when the user asked for that, with confirm."
+                "Hide memories, turns or whole sessions. Call it when the user asks to forget "
+                "something or it was stored by mistake. Can be undone for 30 days. purge erases "
+                "for good: only when the user asked for that, with confirm."
             ),
             arguments=(
                 texts("memory_ids", "memory, turn or session ids", required=True),
@@ -258,10 +258,12 @@ def _receipt(receipt: Receipt) -> Answer:
         lines[0] = f"{receipt.status} {receipt.id}: {_sentence(receipt.reason)}"
     if receipt.superseded:
         answer["superseded"] = list(receipt.superseded)
-        lines.append(f"It replaces {', '.join(receipt.superseded)}.")
+        if any(memory_id not in receipt.reason for memory_id in receipt.superseded):
+            lines.append(f"It replaces {_ids(receipt.superseded)}.")
     if receipt.redacted:
         answer["redacted"] = list(receipt.redacted)
-        lines.append(f"Secrets were removed before storing: {', '.join(receipt.redacted)}.")
+        if any(kind not in receipt.reason for kind in receipt.redacted):
+            lines.append(f"Secrets were redacted before storing: {', '.join(receipt.redacted)}.")
     if receipt.status == "rejected":
         what = "Nothing was stored. Correct it and call again."
         answer["what_to_do"] = what
@@ -277,19 +279,17 @@ def _receipt(receipt: Receipt) -> Answer:
 def _forgotten(forgotten: Forgotten) -> Answer:
     ids = [*forgotten.memories, *forgotten.turns]
     status = "nothing" if not ids else "purged" if forgotten.purged else "hidden"
+    memories, turns = len(forgotten.memories), len(forgotten.turns)
     answer = ForgottenAnswer(
-        status=status,
-        reason=forgotten.reason,
-        operation_id=forgotten.operation_id,
-        memories=len(forgotten.memories),
-        turns=len(forgotten.turns),
+        status=status, operation_id=forgotten.operation_id, memories=memories, turns=turns
     )
-    lines = [f"{status}: {_sentence(forgotten.reason)}"]
+    lines = [f"{status}: {memories} memories and {turns} turns"]
     if ids:
         answer["ids"] = ids[:SHOWN_IDS]
-        lines.append(
-            f"{len(forgotten.memories)} memories and {len(forgotten.turns)} turns: {_ids(ids)}."
-        )
+        lines[0] += f": {_ids(ids)}"
+    if forgotten.reason:
+        answer["reason"] = forgotten.reason
+        lines.append(f"Reason: {render.quote(forgotten.reason)}")
     if forgotten.derived:
         answer["derived"] = list(forgotten.derived[:SHOWN_IDS])
         lines.append(f"Of these only because they came from another: {_ids(forgotten.derived)}.")

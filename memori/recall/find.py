@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,16 +12,18 @@ from sqlalchemy import Row as SqlRow
 
 from memori.model import Hit, Signal
 from memori.recall.query import Query
-from memori.recall.rank import Candidate, CorpusStats, rank
+from memori.recall.rank import Candidate, CorpusStats, choose_terms, rank
 from memori.recall.rerank import Ranked, Row, rerank
 from memori.store import index, reading, rows, scopes
 from memori.store.index import Place
 from memori.store.reading import Filter
 from memori.store.tables import MEMORY_SHELF
 
-#: How many eligible candidates the fusion looks at in a recall, and in a paged search.
-RECALL_POOL = 100
+#: How many candidates the fusion looks at in a recall, and in a paged search.
+RECALL_POOL = 80
 SEARCH_POOL = 1_000
+#: In a larger scope the commonest words of a question are left out by document frequency.
+_CHOOSE_ABOVE = 10_000
 #: Sessions of the n-th scope are numbered from n times this in a joint ranking.
 _SCOPE_STRIDE = 1 << 40
 
@@ -61,7 +63,7 @@ def find_hits(
         query: the parsed question.
         chosen: what may be shown; it never changes the order of what remains.
         limit: how many hits at most.
-        pool: how many eligible candidates the fusion compares.
+        pool: how many candidates the fusion compares.
 
     Returns:
         Hits, best first; empty when no term of the question occurs.
@@ -70,7 +72,7 @@ def find_hits(
     found: dict[Place, _Found] = {}
     for number, scope in enumerate(readable):
         shift = number * _SCOPE_STRIDE
-        for candidate, item in _eligible(connection, scope, query, chosen, max(pool, limit)):
+        for candidate, item in _eligible(connection, scope, query, chosen, pool, limit):
             joint = (candidate.session_no + shift, candidate.seq)
             if shift:
                 candidate = dataclasses.replace(candidate, session_no=joint[0])
@@ -82,22 +84,28 @@ def find_hits(
 
 
 def _eligible(
-    connection: Connection, scope: OpenScope, query: Query, chosen: Filter, wanted: int
+    connection: Connection, scope: OpenScope, query: Query, chosen: Filter, pool: int, limit: int
 ) -> list[tuple[Candidate, _Found]]:
+    """Candidates that pass: of the best `pool`, or of more when those leave fewer than `limit`."""
     if not query.terms:
         return []
-    postings = index.read_postings(connection, scope.scope_id, query.terms)
+    stats = CorpusStats(*scopes.read_counts(connection, scope.scope_id))
+    frequencies = None
+    terms: Collection[str] = query.terms
+    if stats.items > _CHOOSE_ABOVE:
+        frequencies = index.count_postings(connection, scope.scope_id, query.terms)
+        terms = choose_terms(query, frequencies)
+    postings = index.read_postings(connection, scope.scope_id, terms)
     if not postings:
         return []
-    stats = CorpusStats(*scopes.read_counts(connection, scope.scope_id))
     labelled = (
         index.find_labelled(connection, scope.scope_id, chosen.labels) if chosen.labels else None
     )
-    reach = stats.items + len(postings) * 8 if chosen.narrows else wanted + wanted // 4
+    reach = stats.items + len(postings) * 8 if chosen.narrows else max(pool, limit)
     while True:
-        candidates = rank(query, postings, stats, limit=reach)
-        eligible = _load(connection, scope, candidates, chosen, labelled, wanted)
-        if len(eligible) >= wanted or len(candidates) < reach:
+        candidates = rank(query, postings, stats, limit=reach, document_frequencies=frequencies)
+        eligible = _load(connection, scope, candidates, chosen, labelled, max(pool, limit))
+        if len(eligible) >= limit or len(candidates) < reach:
             return eligible
         reach *= 8
 
@@ -145,7 +153,8 @@ def _load(
 def _to_rank(key: Place, item: _Found) -> Row:
     row = item.row
     if item.session_id is None:
-        return Row(*key, row.content, "memory", None, None, row.valid_from or row.recorded_at)
+        said = row.valid_from or row.recorded_at
+        return Row(*key, row.content, "memory", at=said, category=row.category)
     at = rows.in_offset(row.at, row.at_offset)
     return Row(*key, row.content, "turn", row.speaker, row.role, at)
 

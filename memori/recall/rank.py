@@ -106,7 +106,7 @@ def rank(
     postings: Iterable[Posting],
     stats: CorpusStats,
     *,
-    limit: int = 100,
+    limit: int = 80,
     document_frequencies: Mapping[str, int] | None = None,
 ) -> list[Candidate]:
     """The best candidates for a question, best first.

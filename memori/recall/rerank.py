@@ -38,7 +38,7 @@ WEIGHTS: Mapping[str, float] = {
 }
 
 # What kind of saying a text is shows at its beginning.
-_READ_CHARS = 1_000
+_READ_CHARS = 500
 _SUBSTANTIAL_WORDS = 30
 _SHORT_QUESTION_WORDS = 20
 _MARKS = ".,;:!?\"'()[]*_~-\u201c\u201d\u2026"

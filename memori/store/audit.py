@@ -142,10 +142,10 @@ def count_rows(connection: Connection, scope_id: int) -> dict[str, Any]:
     """Counts of a scope, by the field names of `Stats`."""
     m, t = memory_rows.c, turn_rows.c
     current = and_(m.forgotten_at.is_(None), m.superseded_by.is_(None), m.quarantined.is_(False))
-    by_category = {
-        row.category: row.count
+    by_category: dict[str, int] = {
+        row.category: row.number
         for row in connection.execute(
-            select(m.category, func.count().label("count"))
+            select(m.category, func.count().label("number"))
             .where(m.scope_id == scope_id, current)
             .group_by(m.category)
             .order_by(m.category)

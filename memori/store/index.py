@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import Connection, and_, bindparam, delete, select
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, select
 
 from memori.store.prepared import Prepared
 from memori.store.scopes import add_to_counts
@@ -112,17 +112,37 @@ def read_postings(
     return cast("Sequence[tuple[str, int, int, int, int]]", found)
 
 
+def count_postings(connection: Connection, scope_id: int, terms: Iterable[str]) -> dict[str, int]:
+    """Document frequency in this scope of those terms that occur."""
+    wanted = sorted({term[:TERM_CHARS] for term in terms})
+    values: dict[str, Any] = {f"term_{number}": term for number, term in enumerate(wanted)}
+    values["scope"] = scope_id
+    return dict(_frequencies_of(len(wanted)).run(connection, values))  # pyright: ignore[reportArgumentType]  # pairs of a term and a number
+
+
+@cache
+def _frequencies_of(terms: int) -> Prepared:
+    c = postings.c
+    return Prepared(select(c.term, func.count()).where(*_of_terms(terms)).group_by(c.term))
+
+
+def _of_terms(terms: int) -> tuple[ColumnElement[bool], ...]:
+    """Rows of so many terms in the generation that recall reads."""
+    c = postings.c
+    generation = select(scopes.c.index_generation).where(scopes.c.scope_id == bindparam("scope"))
+    return (
+        c.scope_id == bindparam("scope"),
+        c.index_generation == generation.scalar_subquery(),
+        c.term.in_([bindparam(f"term_{number}") for number in range(terms)]),
+    )
+
+
 @cache
 def _postings_of(terms: int) -> Prepared:
     c = postings.c
-    generation = select(scopes.c.index_generation).where(scopes.c.scope_id == bindparam("scope"))
     return Prepared(
         select(c.term, c.session_no, c.seq, c.tf, c.length)
-        .where(
-            c.scope_id == bindparam("scope"),
-            c.index_generation == generation.scalar_subquery(),
-            c.term.in_([bindparam(f"term_{number}") for number in range(terms)]),
-        )
+        .where(*_of_terms(terms))
         .order_by(c.term, c.session_no, c.seq)
     )
 

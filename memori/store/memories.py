@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, bindparam, func, select
 
 from memori.errors import InvalidArgument, NotFound
 from memori.ids import new_id
-from memori.intake import NewMemory, NewValues, offset_minutes, prepare_memory
+from memori.intake import NewMemory, NewValues, memory_terms, offset_minutes, prepare_memory
 from memori.model import Receipt
 from memori.store import index
 from memori.store.operations import Write
@@ -25,7 +25,7 @@ from memori.store.tables import (
     tombstones,
     turns,
 )
-from memori.text.analyser import index_terms, normalised_key
+from memori.text.analyser import normalised_key
 
 _c = memories.c
 _counted = memories.alias()
@@ -94,6 +94,9 @@ def remember(w: Write, new: NewMemory) -> Receipt:
     if current is not None:
         return _confirm(w, new, current, [old for old in olds if old.id != current.id])
 
+    if olds and new.valid_from is None:
+        # What replaces something holds from now on, unless it says otherwise.
+        new = replace(new, valid_from=w.now, terms=memory_terms(new.content, w.now))
     memory_id = new_id()
     [(memory_no,)] = _INSERT.run(w.connection, _row(w, new, memory_id, digest, olds))
     place = (MEMORY_SHELF, memory_no)
@@ -184,7 +187,6 @@ def _reword(w: Write, row: Row[Any], edit: NewValues, zone: tzinfo) -> Receipt:
         session_id=row.session_id,
         agent_id=row.agent_id,
         zone=zone,
-        now=w.now,
     )
     return remember(w, replace(new, redacted=edit.redacted))
 
@@ -241,8 +243,8 @@ def refresh_index(w: Write, row: Row[Any], changed: Mapping[str, Any]) -> None:
         )
     if "valid_from" in changed:
         index.remove_items(w.connection, w.scope_id, [(place, terms_of(row))])
-        at = changed["valid_from"] or row.recorded_at
-        index.add_items(w.connection, w.scope_id, [(place, index_terms(row.content, None, at))])
+        terms = memory_terms(row.content, changed["valid_from"])
+        index.add_items(w.connection, w.scope_id, [(place, terms)])
 
 
 def retire(w: Write, old: Row[Any], *, by: str, since: datetime) -> None:
@@ -372,13 +374,13 @@ def has_tombstones(w: Write) -> bool:
 
 def terms_of(row: Row[Any]) -> Mapping[str, int]:
     """The index terms of a stored memory, as they were made when it was written."""
-    return index_terms(row.content, None, row.valid_from or row.recorded_at)
+    return memory_terms(row.content, row.valid_from)
 
 
 def _current(w: Write, digest: str) -> Row[Any] | None:
     if not _IS_CURRENT.run(w.connection, {"scope": w.scope_id, "hash": digest}):
         return None
-    row = w.connection.execute(_BY_HASH, {"scope": w.scope_id, "hash": digest}).one_or_none()
+    row: Any = w.connection.execute(_BY_HASH, {"scope": w.scope_id, "hash": digest}).one_or_none()
     if row is not None and row.valid_until is not None and row.valid_until <= w.now:
         # It has run out, so saying it again makes a new memory.
         set_columns(w, row.memory_no, {"active_hash": None})
@@ -436,8 +438,7 @@ def _row(
         "trust": new.trust,
         "pinned": new.pinned,
         "evidence": 1,
-        # What replaces something holds from now on, unless it says otherwise.
-        "valid_from": new.valid_from or (w.now if olds else None),
+        "valid_from": new.valid_from,
         "valid_from_offset": offset_minutes(new.valid_from),
         "valid_until": new.valid_until,
         "valid_until_offset": offset_minutes(new.valid_until),

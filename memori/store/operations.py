@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection, bindparam, select
 
@@ -15,6 +15,8 @@ from memori.errors import OperationConflict
 from memori.ids import new_id, new_number
 from memori.store.prepared import Prepared
 from memori.store.tables import events, operations
+
+T = TypeVar("T")
 
 _FIND = select(operations.c.payload_hash, operations.c.answer, operations.c.verb).where(
     operations.c.scope_id == bindparam("scope"), operations.c.operation_id == bindparam("op")
@@ -114,6 +116,19 @@ class Write:
         )
 
 
+def revive(kind: type[T], answer: Mapping[str, Any]) -> T:
+    """Make the answer of an earlier run again from the JSON it was kept as."""
+    values: dict[str, Any] = {}
+    for name, value in answer.items():
+        if isinstance(value, list):
+            values[name] = tuple(cast("list[Any]", value))
+        elif name.endswith("_at") and value is not None:
+            values[name] = datetime.fromisoformat(value)
+        else:
+            values[name] = value
+    return kind(**values)
+
+
 def hash_payload(values: Mapping[str, Any]) -> str:
     """Digest of what a write was asked to do, after redaction, to tell retries from reuse."""
     text = json.dumps(values, sort_keys=True, default=_plain, ensure_ascii=False)
@@ -123,6 +138,6 @@ def hash_payload(values: Mapping[str, Any]) -> str:
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
-    if isinstance(value, Sequence):
-        return list(value)
+    if isinstance(value, tuple):
+        return list(cast("tuple[Any, ...]", value))
     raise TypeError(f"{type(value).__name__} cannot be part of a payload")

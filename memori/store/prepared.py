@@ -45,7 +45,7 @@ class Prepared:
         cursor = connection.connection.cursor()
         try:
             cursor.execute(sql, _bind(names, values))
-            return [] if cursor.description is None else list(cursor.fetchall())
+            return list(cursor.fetchall()) if cursor.description else []
         finally:
             cursor.close()
 

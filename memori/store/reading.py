@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, exists, func, or_, select
@@ -208,8 +209,12 @@ def list_turns(
         chosen,
         after,
         limit,
-        lambda row: chosen.passes_turn(row, chosen.session_id or ""),
+        partial(_passes_turn, chosen),
     )
+
+
+def _passes_turn(chosen: Filter, row: Row[Any]) -> bool:
+    return chosen.passes_turn(row, chosen.session_id or "")
 
 
 def _labelled(
@@ -234,7 +239,7 @@ def _page(
     chosen: Filter,
     after: Key | None,
     limit: int,
-    passes: Any,
+    passes: Callable[[Row[Any]], bool],
 ) -> list[Row[Any]]:
     """Rows in descending `order`; validity is decided row by row, so read on until enough."""
     at, item_id = order

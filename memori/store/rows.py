@@ -127,7 +127,8 @@ def sources_of(
     """By memory: id and external id of the visible turns it comes from, in order."""
     found: dict[int, list[Row[Any]]] = {}
     if numbers:
-        for row in connection.execute(_SOURCES, {"scope": scope_id, "numbers": sorted(numbers)}):
+        rows: Any = connection.execute(_SOURCES, {"scope": scope_id, "numbers": sorted(numbers)})
+        for row in rows:
             found.setdefault(row.memory_no, []).append(row)
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select
 
@@ -35,7 +36,7 @@ def ensure_scope(connection: Connection, scope: Scope, now: datetime) -> int:
     known = find_scope(connection, scope)
     if known is not None:
         return known
-    inserted = connection.execute(
+    inserted: Any = connection.execute(
         scopes.insert().values(
             namespace=scope.namespace,
             user_id=scope.user_id,
@@ -43,7 +44,7 @@ def ensure_scope(connection: Connection, scope: Scope, now: datetime) -> int:
             created_at=now,
         )
     ).inserted_primary_key
-    scope_id: int = inserted[0]  # pyright: ignore[reportOptionalSubscript]  # an insert has a key
+    scope_id: int = inserted[0]
     connection.execute(
         scope_counts.insert().values(scope_id=scope_id, shard=_SHARD, item_count=0, term_count=0)
     )

@@ -41,7 +41,8 @@ class _Lane(aiosqlite.Connection):
 
     async def run(self, function: Callable[[], T]) -> T:
         """Run `function` on the connection's thread."""
-        return await self._execute(function)  # the one call aiosqlite makes for each of its own
+        # What aiosqlite itself calls for each of its verbs; it is not typed.
+        return await self._execute(function)  # pyright: ignore[reportUnknownMemberType]
 
     async def start(self, begin: str, pragmas: tuple[str, ...]) -> None:
         """Open the connection; `begin` is the statement every transaction starts with."""
@@ -205,8 +206,8 @@ class SqliteDatabase:
 
     def _cannot_open(self, error: Exception) -> str:
         return (
-            f"database {self.url.safe} cannot be opened: {_cause(error)}; check that the folder exists "
-            "and can be written, and that the file is a memori database"
+            f"database {self.url.safe} cannot be opened: {_cause(error)}; check that the folder "
+            "exists and can be written, and that the file is a memori database"
         )
 
 

@@ -13,7 +13,7 @@ from memori.intake import NewTurn, offset_minutes
 from memori.model import Receipt, Status, as_json
 from memori.store import index
 from memori.store.memories import has_tombstones, is_tombstoned
-from memori.store.operations import Write
+from memori.store.operations import Write, revive
 from memori.store.rows import in_offset
 from memori.store.tables import sessions, turns
 from memori.text.analyser import index_terms, normalised_key
@@ -133,7 +133,7 @@ def pack(session_id: str, receipts: Sequence[Receipt]) -> dict[str, Any]:
 
 def unpack(w: Write, answer: Mapping[str, Any]) -> tuple[Receipt, ...]:
     """The receipts of an earlier record."""
-    others = {int(number): _receipt_again(value) for number, value in answer["others"].items()}
+    others = {int(number): revive(Receipt, value) for number, value in answer["others"].items()}
     told = {receipt.id for receipt in others.values()}
     c = turns.c
     stored = [
@@ -163,15 +163,6 @@ def unpack(w: Write, answer: Mapping[str, Any]) -> tuple[Receipt, ...]:
             )
         )
     return tuple(receipts)
-
-
-def _receipt_again(value: Mapping[str, Any]) -> Receipt:
-    return Receipt(
-        **{
-            name: tuple(each) if isinstance(each, list) else each  # pyright: ignore[reportUnknownArgumentType]  # from JSON
-            for name, each in value.items()
-        }
-    )
 
 
 def terms_of(row: Row[Any]) -> Mapping[str, int]:

@@ -12,6 +12,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from memori.text.placeholders import is_placeholder, is_wordy
 
@@ -148,50 +149,64 @@ def _value(text: str, start: int, *, said: bool, tight: bool) -> tuple[int, int,
     return start, start + len(value.rstrip(_END_MARKS)), False
 
 
+@dataclass(frozen=True, slots=True)
+class _Lead:
+    """Where the value of a name begins, and what leads to it.
+
+    `said` in a sentence, `tight` after a bare "=", `element` in an XML element.
+    """
+
+    at: int
+    said: bool = False
+    tight: bool = False
+    element: bool = False
+
+
+def _lead(lower: str, start: int, end: int, group: str) -> _Lead | None:
+    """How the name at `start:end` leads to a value, if it does."""
+    if link := _LINK.match(lower, end):
+        said = link["assign"] is None
+        return _Lead(link.end(), said=said, tight=lower[end : link.end()] == "=")
+    if lower.startswith("--", max(0, start - 2)):
+        flag = _FLAG.match(lower, end)
+        return _Lead(flag.end(), tight=True) if flag else None
+    if lower[start - 1 : start] == "<" and lower[end : end + 1] == ">":
+        return _Lead(end + 1, element=True)
+    if group != "password":
+        return None
+    changed = _CHANGED.match(lower, end)
+    if changed and any(word in lower[max(0, start - 24) : start] for word in _CHANGES):
+        return _Lead(changed.end(), said=True)
+    clause = _SQL.match(lower, end)
+    return _Lead(clause.end()) if clause else None
+
+
 def _assigned(text: str, lower: str) -> Iterator[Span]:
     position = 0
     while found := _NAME.search(lower, position):
         start, position = found.span()
-        group = str(found.lastgroup)
-        name = found.group()
-        said = assertive = tight = False
-        link = _LINK.match(lower, position)
-        if link:
-            at = link.end()
-            said = link["assign"] is None
-            if not said:
-                written = lower[position:at]
-                tight = written == "="
-                # NAME=value, as in a shell or an .env file
-                assertive = tight and text[start : found.end()].isupper()
-        elif lower.startswith("--", max(0, start - 2)) or lower[max(0, start - 3) : start] == "--":
-            link = _FLAG.match(lower, position)
-            at = link.end() if link else -1
-            tight = True
-        elif lower[start - 1 : start] == "<" and lower[position : position + 1] == ">":
-            at = position + 1
-        elif group == "password":
-            link = _CHANGED.match(lower, position)
-            if link and any(word in lower[max(0, start - 24) : start] for word in _CHANGES):
-                said = True
-            else:
-                link = _SQL.match(lower, position)
-            at = link.end() if link else -1
-        else:
-            at = -1
-        if at < 0:
-            continue
-        span = _value(text, at, said=said, tight=tight)
-        if span is None:
+        group, name = str(found.lastgroup), found.group()
+        lead = _lead(lower, start, position, group)
+        span = lead and _value(text, lead.at, said=lead.said, tight=lead.tight)
+        if not lead or not span:
             continue
         first, end, quoted = span
-        value = text[first:end]
-        if _is_secret(name, group, value, quoted=quoted, said=said, assertive=assertive):
-            kind = {"password": "password", "pin": "pin"}.get(group) or (
-                "token" if "token" in name else "api key" if "api" in name else "secret"
-            )
-            yield first, end, kind
+        if lead.element and not text.startswith("</", end):
+            continue
+        # NAME=value, as in a shell or an .env file
+        assertive = lead.tight and text[start:position].isupper()
+        if _is_secret(
+            name, group, text[first:end], quoted=quoted, said=lead.said, assertive=assertive
+        ):
+            yield first, end, _KINDS.get(group) or _kind_of_key(name)
             position = max(position, end)
+
+
+_KINDS = {"password": "password", "pin": "pin"}
+
+
+def _kind_of_key(name: str) -> str:
+    return "token" if "token" in name else "api key" if "api" in name else "secret"
 
 
 _BEARER = re.compile(r"bearer[ \t]{1,4}([A-Za-z0-9._~+/=-]{6,}+)", re.IGNORECASE)

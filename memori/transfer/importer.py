@@ -137,7 +137,7 @@ async def import_files(
         paths: UTF-8 files in any format `read_conversations` knows, read as a stream.
         format: the format of all of them, recognised from the content unless given.
         session_id: the session of every turn, whatever the files say.
-        progress: called after every batch.
+        progress: called after every batch and every file.
         on_bad_line: called for every bad line as it is met.
         stopped: asked before every batch; True ends the import after whole batches.
 
@@ -203,6 +203,8 @@ class _Import:
             if stopped():
                 return
         await self._write_all(list(self._held), stopped)
+        self._offset = self._size or self._offset
+        self._tell()
 
     def report(self, *, interrupted: bool) -> ImportReport:
         """What has been done until now."""
@@ -259,8 +261,7 @@ class _Import:
         self._held_chars -= sum(len(one.turn["content"]) for one in held)
         for start in range(0, len(held), BATCH_TURNS):
             await self._record(session_id, held[start : start + BATCH_TURNS])
-            if self._progress is not None:
-                self._progress(self._where())
+            self._tell()
 
     async def _record(self, session_id: str, batch: Sequence[_Held]) -> None:
         try:
@@ -309,15 +310,20 @@ class _Import:
         if self._on_bad_line is not None:
             self._on_bad_line(line)
 
-    def _where(self) -> Progress:
-        return Progress(
-            file=self._file,
-            offset=self._offset,
-            size=self._size,
-            turns_done=sum(self._counts.values()),
-            turns_stored=self._counts["stored"] + self._counts["quarantined"],
-            bad_lines=self._bad_line_count,
-        )
+    def _tell(self) -> None:
+        """Report progress, if anyone wants to know."""
+        if self._progress is not None:
+            stored = self._counts["stored"] + self._counts["quarantined"]
+            self._progress(
+                Progress(
+                    file=self._file,
+                    offset=self._offset,
+                    size=self._size,
+                    turns_done=sum(self._counts.values()),
+                    turns_stored=stored,
+                    bad_lines=self._bad_line_count,
+                )
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,284 @@
+"""Ranking on small conversations: what is found, in which order, and that nothing gets lost."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from memori.recall.query import Query, parse_query
+from memori.recall.rank import Candidate, CorpusStats, Posting, choose_terms, rank
+from memori.recall.rerank import WEIGHTS, Ranked, Row, rerank
+from memori.text.analyser import STANDING_MARK, index_terms
+
+NOW = datetime(2024, 3, 20, tzinfo=UTC)
+AT = datetime(2023, 5, 7, tzinfo=UTC)
+
+
+@dataclass
+class Index:
+    """Items indexed with the product's analyser, as a store would."""
+
+    rows: dict[tuple[int, int], Row] = field(default_factory=dict)
+    postings: list[Posting] = field(default_factory=list)
+    tokens: int = 0
+
+    def add(self, row: Row) -> None:
+        terms = index_terms(row.text, row.speaker, row.at)
+        self.rows[row.session_no, row.seq] = row
+        self.tokens += terms.total()
+        self.postings += [
+            (term, row.session_no, row.seq, tf, terms.total()) for term, tf in terms.items()
+        ]
+
+    def session(self, number: int, *said: tuple[str, str], at: datetime = AT) -> None:
+        for seq, (speaker, text) in enumerate(said):
+            role = "assistant" if speaker == "assistant" else "user"
+            self.add(Row(number, seq, text, speaker=speaker, role=role, at=at))
+
+    def memory(self, number: int, text: str, category: str = "fact") -> None:
+        self.add(Row(0, number, text, kind="memory", at=AT, category=category))
+
+    def of(self, terms: Iterable[str]) -> list[Posting]:
+        wanted = set(terms)
+        return [posting for posting in self.postings if posting[0] in wanted]
+
+    @property
+    def stats(self) -> CorpusStats:
+        return CorpusStats(items=len(self.rows), tokens=self.tokens)
+
+    def candidates(self, question: str, limit: int = 80) -> tuple[Query, list[Candidate]]:
+        query = parse_query(question, NOW)
+        return query, rank(query, self.of(query.terms), self.stats, limit=limit)
+
+    def recall(self, question: str) -> list[Ranked]:
+        query, candidates = self.candidates(question)
+        return rerank(query, candidates, self.rows.values())
+
+    def best(self, question: str) -> str:
+        first = self.recall(question)[0]
+        return self.rows[first.session_no, first.seq].text
+
+
+def filler(index: Index, sessions: Iterable[int]) -> None:
+    for number in sessions:
+        index.session(
+            number,
+            ("Ann", "How was your week in the garden with the roses and the tomatoes?"),
+            ("Ben", "I repaired the old bicycle and rode along the river to the market."),
+            ("Ann", "I tried a recipe with lentils and carrots that my sister gave to me."),
+            ("Ben", "My neighbour plays the trumpet all evening and nobody can sleep."),
+        )
+
+
+@pytest.fixture
+def index() -> Index:
+    made = Index()
+    filler(made, range(1, 6))
+    return made
+
+
+def test_inflected_and_irregular_words_are_found(index: Index) -> None:
+    index.session(9, ("Ben", "I bought two violins at the auction house."))
+    assert "violins" in index.best("Who buys a violin?")
+
+
+def test_a_turn_is_found_by_what_was_said_around_it(index: Index) -> None:
+    index.session(
+        9,
+        ("Ann", "What is the name of your new puppy?"),
+        ("Ben", "We have called him Ozymandias after the poem, and he answers to it already."),
+    )
+    assert "Ozymandias" in index.best("What is the name of Ben's puppy?")
+
+
+def test_a_window_does_not_cross_into_another_session(index: Index) -> None:
+    index.session(8, ("Ann", "xylophone"), ("Ann", "We went home afterwards and slept very well."))
+    index.session(9, ("Ann", "The morning was grey and the streets were still empty."))
+    _, found = index.candidates("xylophone")
+    assert {(c.session_no, c.seq) for c in found if (c.session_no, c.seq) in index.rows} == {
+        (8, 0),
+        (8, 1),
+    }
+
+
+def test_the_author_named_in_the_question_comes_first(index: Index) -> None:
+    index.session(8, ("Ann", "I enjoy painting landscapes on rainy Sunday afternoons."))
+    index.session(9, ("Ben", "I enjoy painting landscapes on rainy Sunday afternoons."))
+    for name in ("Ann", "Ben"):
+        first = index.recall(f"What does {name} enjoy painting?")[0]
+        assert index.rows[first.session_no, first.seq].speaker == name
+
+
+def test_a_question_about_oneself_prefers_the_users_own_words() -> None:
+    made = Index()
+    made.session(
+        1,
+        ("assistant", "Running shoes for the marathon cost about 120 in most of the shops."),
+        ("user", "I have bought running shoes for the marathon, they cost 95 in the shop."),
+    )
+    assert "95" in made.best("What did I pay for my running shoes?")
+
+
+def test_the_time_named_in_the_question_decides_between_equals() -> None:
+    made = Index()
+    for number, month in ((1, 1), (2, 2), (3, 3)):
+        made.session(
+            number, ("Ann", "I went to the dentist."), at=datetime(2024, month, 5, tzinfo=UTC)
+        )
+    first = made.recall("What did Ann do in the week of 5 February 2024 at the dentist?")[0]
+    assert first.session_no == 2
+
+
+def test_an_answer_comes_before_a_short_question_of_the_same_words(index: Index) -> None:
+    index.session(8, ("Ann", "Did the kayak trip go well?"))
+    index.session(9, ("Ann", "The kayak trip did go well."))
+    assert index.best("How did the kayak trip go?").endswith(".")
+
+
+def test_a_standing_instruction_is_found_by_what_it_is_about() -> None:
+    made = Index()
+    for number in range(1, 121):
+        made.session(number, ("user", f"How do I plan sprint {number} and the sprint timeline?"))
+    made.session(200, ("user", "Always use ISO dates when I ask about a timeline."))
+    query, candidates = made.candidates("Can you draft a sprint timeline?", limit=10)
+    assert (200, 0) in {(c.session_no, c.seq) for c in candidates}
+    ranked = rerank(query, candidates, made.rows.values())
+    assert "instruction" in {signal.name for item in ranked for signal in item.signals}
+
+
+def test_standing_instructions_about_something_else_are_not_found(index: Index) -> None:
+    index.session(9, ("user", "Always use ISO dates when I ask about a timeline."))
+    assert 9 not in {item.session_no for item in index.recall("Who repaired the bicycle?")}
+
+
+def test_a_memory_without_neighbours_ranks_beside_turns(index: Index) -> None:
+    index.session(
+        9,
+        ("Ann", "Do you like any music at all?"),
+        ("Ben", "Well, music is fine."),
+        ("Ann", "What music do you mean?"),
+    )
+    index.memory(1, "Ben's favourite music is Baltic jazz.")
+    assert index.best("What is Ben's favourite music?") == "Ben's favourite music is Baltic jazz."
+
+
+def test_memories_next_to_each_other_are_not_neighbours(index: Index) -> None:
+    index.memory(1, "Ben collects stamps.")
+    index.memory(2, "The rent is due on Monday.")
+    assert [(i.session_no, i.seq) for i in index.recall("stamps")] == [(0, 1)]
+
+
+def test_a_question_of_stop_words_still_finds_its_like(index: Index) -> None:
+    index.session(9, ("Ann", "Who are you?"))
+    assert index.best("who are you") == "Who are you?"
+
+
+@pytest.mark.parametrize("question", ["", "   ", "???", "\ud800", "\x00"])
+def test_a_question_without_a_word_finds_nothing(index: Index, question: str) -> None:
+    assert index.recall(question) == []
+
+
+def test_a_single_han_character_and_a_sentence_both_find_chinese(index: Index) -> None:
+    index.session(9, ("user", "\u6211\u5bb6\u7684\u732b\u559c\u6b22\u665a\u4e0a\u5531\u6b4c"))
+    assert index.recall("\u732b")[0].session_no == 9
+    assert index.recall("\u5531\u6b4c\u597d\u542c")[0].session_no == 9
+
+
+def test_coverage_tells_a_question_about_nothing_here(index: Index) -> None:
+    index.session(9, ("Ben", "I bought two violins at the auction house."))
+    here = index.recall("violins at the auction")[0].coverage
+    elsewhere = index.recall("quantum chromodynamics lattice house")[0].coverage
+    assert here > 0.95 > 0.5 > elsewhere
+
+
+def test_signals_add_up_to_the_score_and_are_known(index: Index) -> None:
+    for item in index.recall("What did Ben repair on 7 May 2023, and how many bicycles?"):
+        assert sum(s.points for s in item.signals) == pytest.approx(item.score, abs=0.001)
+        assert {s.name for s in item.signals} <= WEIGHTS.keys()
+
+
+WORDS = "tea green garden river Ben Ann bicycle always I prefer when 2023 ?".split()
+sentence = st.lists(st.sampled_from(WORDS), min_size=1, max_size=8).map(" ".join)
+conversation = st.lists(
+    st.tuples(st.integers(0, 3), st.sampled_from(["Ann", "assistant"]), sentence),
+    min_size=1,
+    max_size=25,
+)
+
+
+def build(said: Sequence[tuple[int, str, str]]) -> Index:
+    made = Index()
+    following = [0, 0, 0, 0]
+    for number, speaker, text in said:
+        if number:
+            role = "assistant" if speaker == "assistant" else "user"
+            made.add(Row(number, following[number], text, speaker=speaker, role=role, at=AT))
+        else:
+            made.add(Row(0, following[0], text, kind="memory"))
+        following[number] += 1
+    return made
+
+
+@settings(deadline=None)
+@given(conversation, sentence, st.randoms(use_true_random=False), st.integers(1, 30))
+def test_the_order_of_postings_and_rows_does_not_matter(
+    said: list[tuple[int, str, str]], question: str, chance: random.Random, limit: int
+) -> None:
+    made = build(said)
+    query, candidates = made.candidates(question, limit)
+    shuffled = made.of(query.terms)
+    chance.shuffle(shuffled)
+    assert rank(query, shuffled, made.stats, limit=limit) == candidates
+    rows = list(made.rows.values())
+    ranked = rerank(query, candidates, rows)
+    chance.shuffle(rows)
+    chance.shuffle(candidates)
+    assert rerank(query, candidates, rows) == ranked
+
+
+@settings(deadline=None)
+@given(conversation, sentence)
+def test_every_item_that_shares_a_term_is_found_and_no_signal_drops_it(
+    said: list[tuple[int, str, str]], question: str
+) -> None:
+    made = build(said)
+    query = parse_query(question, NOW)
+    sharing = {(s, q) for term, s, q, _, _ in made.of(query.terms) if term != STANDING_MARK}
+    answered = {(item.session_no, item.seq) for item in made.recall(question)}
+    assert sharing <= answered <= made.rows.keys()
+
+
+@settings(deadline=None)
+@given(conversation, sentence, st.integers(1, 5))
+def test_a_limit_bounds_the_candidates(
+    said: list[tuple[int, str, str]], question: str, limit: int
+) -> None:
+    assert len(build(said).candidates(question, limit)[1]) <= limit
+
+
+@given(st.text(st.characters(exclude_categories=())))
+def test_any_text_can_be_asked(text: str) -> None:
+    query = parse_query(text, NOW)
+    assert all(weight > 0 for weight in query.terms.values())
+    assert rank(query, [(t, 1, 0, 1, 5) for t in query.terms], CorpusStats(0, 0)) is not None
+
+
+def test_common_terms_are_left_out_of_a_big_scope_and_the_rarest_kept() -> None:
+    query = parse_query("Ann likes xylophones and tea", NOW)
+    counts = {"ann": 500_000, "like": 40_000, "xylophon": 12, "tea": 900, STANDING_MARK: 40}
+    assert choose_terms(query, counts, max_postings=8_000) == ("xylophon", STANDING_MARK, "tea")
+    only_common = parse_query("Ann", NOW)
+    assert "ann" in choose_terms(only_common, counts, max_postings=8_000)
+
+
+def test_a_term_whose_rows_were_capped_keeps_its_true_weight() -> None:
+    query = parse_query("tea xylophone", NOW)
+    rows: list[Posting] = [("tea", 1, 0, 1, 10), ("xylophon", 2, 0, 1, 10)]
+    stats = CorpusStats(items=1_000, tokens=10_000)
+    capped = rank(query, rows, stats, document_frequencies={"tea": 900, "xylophon": 1})
+    assert (capped[0].session_no, capped[0].seq) == (2, 0)
