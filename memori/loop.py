@@ -12,6 +12,7 @@ T = TypeVar("T")
 
 _lock = threading.Lock()
 _loop: asyncio.AbstractEventLoop | None = None
+_thread: threading.Thread | None = None
 _pid = 0
 
 
@@ -27,7 +28,7 @@ def run(work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
         RuntimeError: called from the loop's own thread, where waiting would never end.
     """
     loop = _running_loop()
-    if getattr(loop, "_thread_id", None) == threading.get_ident():
+    if threading.current_thread() is _thread:
         work.close()
         raise RuntimeError("a synchronous verb was called on memori's own loop; use AsyncMemori")
     future = asyncio.run_coroutine_threadsafe(work, loop)
@@ -40,11 +41,12 @@ def run(work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
 
 def _running_loop() -> asyncio.AbstractEventLoop:
     """The loop, started on first use and again after a fork."""
-    global _loop, _pid
+    global _loop, _thread, _pid
     with _lock:
         if _loop is None or _pid != os.getpid():
             _loop, _pid = asyncio.new_event_loop(), os.getpid()
-            threading.Thread(target=_loop.run_forever, name="memori", daemon=True).start()
+            _thread = threading.Thread(target=_loop.run_forever, name="memori", daemon=True)
+            _thread.start()
         return _loop
 
 

@@ -79,10 +79,12 @@ def text_of(message: Mapping[str, Any]) -> str:
         pieces += [_part(part) for part in cast("Sequence[Any]", content)]
     calls: Any = message.get("tool_calls") or ()
     for call in calls:
-        function: Any = call.get("function") if isinstance(call, dict) else None
-        name: Any = function.get("name") if isinstance(function, dict) else None
-        pieces.append(f"[called {name or 'a tool'}]")
+        pieces.append(f"[called {_get(_get(call, 'function'), 'name') or 'a tool'}]")
     return "\n".join(piece for piece in pieces if piece)
+
+
+def _get(value: Any, key: str) -> Any:
+    return cast("Mapping[str, Any]", value).get(key) if isinstance(value, Mapping) else None
 
 
 def _part(part: Any) -> str:

@@ -105,7 +105,7 @@ async def _demo(url: str) -> None:
         )
         _expect(context, "hazelnuts")
         train = await _call(
-            second, "recall", {"query": "At what time does the night train leave on 11 July?"}
+            second, "recall", {"query": "When does the night train leave on 11 July?", "limit": 4}
         )
         _expect(train, "22:05")
         turn = await _call(second, "recall", {"query": "Who can look after the cats?", "limit": 4})

@@ -176,7 +176,7 @@ def _item(hit: Hit, home: str, max_chars: int) -> ItemAnswer:
         item["tags"] = list(hit.tags)
     if hit.entities:
         item["entities"] = list(hit.entities)
-    if hit.valid_from is not None:
+    if hit.valid_from is not None and hit.valid_from != hit.at:
         item["valid_from"] = moment(hit.valid_from)
     if hit.valid_until is not None:
         item["valid_until"] = moment(hit.valid_until)
@@ -190,8 +190,10 @@ def _item(hit: Hit, home: str, max_chars: int) -> ItemAnswer:
 
 
 def _speaker(item: ItemAnswer) -> str:
-    who = [name(said) for said in (item.get("speaker"), item.get("role")) if said]
-    return " ".join(who) or item["source"]
+    speaker, role = item.get("speaker"), item.get("role")
+    if speaker and role:
+        return f"{name(speaker)} ({name(role)})"
+    return name(speaker or role or item["source"])
 
 
 def _escape(found: re.Match[str]) -> str:

@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 
     from memori_mcp.door import Door
 
-#: After the end of the input, how long calls under way may take to finish, in seconds.
-DRAIN_SECONDS = 1.0
+#: How long calls under way may still take after the client hung up, in seconds. A client that
+#: wants an earlier end sends SIGTERM, as hosts do after two seconds.
+HANGUP_SECONDS = 5.0
+#: The same after a signal.
+SIGNAL_SECONDS = 1.0
 #: Time for the last lines to reach their handlers, and for the last answers to be written.
 SETTLE_SECONDS = 0.05
 
@@ -56,7 +59,7 @@ def exit_on_signals() -> None:
 def serve_stdio(server: MCPServer[Door], door: Door) -> None:
     """Serve one client until it closes stdin or a SIGINT or SIGTERM arrives.
 
-    Calls under way get `DRAIN_SECONDS` to finish and to be answered; then the engine is closed.
+    Calls under way get a moment to finish and to be answered; then the engine is closed.
 
     Args:
         server: made by `create_server`.
@@ -103,10 +106,12 @@ class WakeableStdin(io.RawIOBase):
 
     def _drain(self) -> None:
         """Hold the end back while calls finish: the SDK cancels what runs when it sees it."""
+        deadline = time.monotonic() + HANGUP_SECONDS
         time.sleep(SETTLE_SECONDS)
-        deadline = time.monotonic() + DRAIN_SECONDS
         while self._door.busy and time.monotonic() < deadline:
-            time.sleep(SETTLE_SECONDS / 10)
+            ready, _, _ = select.select([self._wake], [], [], SETTLE_SECONDS / 10)
+            if ready and os.read(self._wake, 64):
+                deadline = min(deadline, time.monotonic() + SIGNAL_SECONDS)
         time.sleep(SETTLE_SECONDS)
 
 

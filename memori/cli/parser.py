@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
+from memori.environment import DISTRIBUTION
 from memori.model import CATEGORIES, SOURCES
 from memori.transfer.conversations import FORMATS
 
@@ -104,9 +106,14 @@ class _Version(argparse.Action):
         super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help=given.get("help"))
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
-        from memori import __version__
+        from importlib.metadata import PackageNotFoundError, version
 
-        parser.exit(0, f"memori {__version__}\n")
+        try:
+            found = version(DISTRIBUTION)
+        except PackageNotFoundError:
+            found = "(not installed)"
+        sys.stdout.write(f"memori {found}\n")
+        parser.exit(0)
 
 
 _Verbs = argparse._SubParsersAction  # pyright: ignore[reportPrivateUsage]

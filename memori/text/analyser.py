@@ -16,6 +16,7 @@ import unicodedata
 from collections import Counter
 from datetime import datetime
 from functools import cache, lru_cache
+from itertools import pairwise
 from typing import Protocol, cast
 
 from memori.text.irregular import BASE_FORMS
@@ -170,7 +171,7 @@ def split_words(text: str) -> list[str]:
                 words.append(folded)
         elif dense:
             words += dense
-            words += map("".join, zip(dense, dense[1:], strict=False))
+            words += map("".join, pairwise(dense))
         elif number:
             words.append(number.replace(",", "") if _THOUSANDS.fullmatch(number) else number)
         else:

@@ -17,15 +17,20 @@ from datetime import datetime, timedelta
 MAX_CHARS = 4_000
 MAX_PERIODS = 8
 
-_MONTH_NAMES = """
-    january february march april may june july august september october november december
-    """.split()
-_MONTHS = {name: number for number, name in enumerate(_MONTH_NAMES, 1)}
-_MONTHS |= {name[:3]: number for name, number in _MONTHS.items()} | {"sept": 9}
-_DAY_NAMES = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
-_WEEKDAYS = {name: number for number, name in enumerate(_DAY_NAMES)}
-_WEEKDAYS |= {name[:3]: number for name, number in _WEEKDAYS.items()}
-_WEEKDAYS |= {"tues": 1, "thur": 3, "thurs": 3}
+_MONTH_NAMES = (
+    "january february march april may june july august september october november december".split()
+)
+_DAY_NAMES = "monday tuesday wednesday thursday friday saturday sunday".split()
+
+
+def _numbered(names: list[str], first: int, **more: int) -> dict[str, int]:
+    """Each name and its first three letters to its number, counted from `first`."""
+    short = {name[:3]: number for number, name in enumerate(names, first)}
+    return short | {name: number for number, name in enumerate(names, first)} | more
+
+
+_MONTHS = _numbered(_MONTH_NAMES, 1, sept=9)
+_WEEKDAYS = _numbered(_DAY_NAMES, 0, tues=1, thur=3, thurs=3)
 _SEASONS = {"spring": 3, "summer": 6, "autumn": 9, "fall": 9, "winter": 12}
 _NUMBERS = {
     word: number
@@ -51,8 +56,8 @@ _STEPS = {"last": -1, "past": -1, "previous": -1, "this": 0, "current": 0, "next
 _DAYS_AWAY = {
     "the day before yesterday": -2, "yesterday": -1, "today": 0, "tonight": 0, "this morning": 0,
     "this afternoon": 0, "this evening": 0, "last night": -1, "tomorrow": 1,
-    "the day after tomorrow": 2, "前天": -2, "昨天": -1, "昨日": -1, "昨晚": -1, "今天": 0, "今日": 0,
-    "明天": 1, "明日": 1, "어제": -1, "오늘": 0, "내일": 1,
+    "the day after tomorrow": 2, "前天": -2, "昨天": -1, "昨日": -1, "昨晚": -1, "今天": 0,
+    "今日": 0, "明天": 1, "明日": 1, "어제": -1, "오늘": 0, "내일": 1,
 }  # fmt: skip
 _EASTERN_SPANS = {
     "上周": ("week", -1), "上个星期": ("week", -1), "先週": ("week", -1), "지난주": ("week", -1),

@@ -28,19 +28,20 @@ class _Group:
 
 _GROUPS = (
     _Group(  # Turning a model away from what it was told
-        "ignore|disregard|forget|overrid|bypass|discard|neglect|do not follow|don't follow"
-        "|stop following|pay no attention|skip |abandon|drop | aside|new |obey",
+        "ignore|disregard|forget|overrid|bypass|discard|neglect|don't follow|stop following"
+        "|pay no attention|skip |abandon|drop | aside|new |obey|overwrite|not comply|not follow"
+        "|not act on",
         (
-            r"\b(?:ignor(?:e|ing)|disregard(?:ing)?|forget|overrid(?:e|ing)|bypass(?:ing)?"
-            r"|discard|neglect|(?:do not|don't) obey|abandon|drop|set aside|put aside|disobey"
-            r"|skip|stop following|(?:do not|don't) follow|pay no attention to)[ \t\n]+(?:(?:all"
-            r"|any|every|everything|each|of|the|your|my|our|these|those|this|that|previous|prior"
-            r"|earlier|above|preceding|initial|original|existing|current|other|system|safety"
-            r"|security|content|user|developer|given|past|former|next|what|you|were|was|told|said"
-            r"|and|or|in|from|to)[ \t\n,]+){0,8}(?:instructions?|prompts?|rules|directives?"
-            r"|directions|guidelines|guidance|orders|commands?|polic(?:y|ies)|guardrails"
-            r"|restrictions|constraints|context|system messages?|programming|training|filters?"
-            r"|safeguards)\b",
+            r"\b(?:ignor(?:e|ing)|disregard(?:ing)?|forget|overrid(?:e|ing)|overwrite"
+            r"|bypass(?:ing)?|discard|neglect|(?:do not|don't) obey|abandon|drop|set aside"
+            r"|put aside|disobey|skip|stop following|(?:do not|don't) follow"
+            r"|pay no attention to)[ \t\n]+(?:(?:all|any|every|everything|each|of|the|your|my|our"
+            r"|these|those|this|that|previous|prior|earlier|above|preceding|initial|original"
+            r"|existing|current|other|system|safety|security|content|user|developer|given|past"
+            r"|former|next|what|you|were|was|told|said|and|or|in|from"
+            r"|to)[ \t\n,]+){0,8}(?:instructions?|prompts?|rules|directives?|directions"
+            r"|guidelines|guidance|orders|commands?|polic(?:y|ies)|guardrails|restrictions"
+            r"|constraints|context|system messages?|programming|training|filters?|safeguards)\b",
             r"\b(?:ignore|disregard|forget) (?:all |everything |anything )?(?:of )?(?:the "
             r"|that )?(?:above|before this|previous(?:ly)?|you(?:'ve| have)? (?:were "
             r"|been )?(?:told|learn)|you know about|came before)",
@@ -49,16 +50,18 @@ _GROUPS = (
             r"\b(?:ignore|disregard|disobey|(?:do not|don't) obey) (?:what(?:ever)? )?(?:the "
             r"|your )?(?:user|human|operator)(?:'?s?|s'?)? (?:asked|asks|says|said|wants|next"
             r"|request|question|message|input)",
+            r"\b(?:must|should|do|will) not (?:follow|obey|comply with|act on) (?:the "
+            r"|your )?(?:user|human|operator)(?:'?s)?\b",
         ),
     ),
     _Group(  # Its role and its mode
-        "you|pretend|act as|roleplay|persona",
+        "you|pretend|act as|roleplay|persona|like there|as if",
         (
-            r"\byou are (?:now|no longer|hereby) (?!in\b|on\b|at\b|ready|able|sure|home|done|my\b"
-            r"|the proud|well|fully|all|seeing|living|working|officially|feeling|doing|using"
-            r"|facing|free to|connected|going|logged|\w+ing\b|set\b|just\b)(?:an? |the |bound"
-            r"|restricted|subject|limited|to\b|[A-Za-z]+gpt|dan\b|an ai|in \w+ mode|called|named"
-            r"|known as|operating)",
+            r"\byou(?: are|'re) (?:now|no longer|hereby) (?!in\b|on\b|at\b|ready|able|sure|home"
+            r"|done|my\b|the proud|well|fully|all|seeing|living|working|officially|feeling|doing"
+            r"|using|facing|free to|connected|going|logged|\w+ing\b|set\b|just\b)(?:an? |the "
+            r"|bound|restricted|subject|limited|to\b|[a-z]+gpt|dan\b|an ai|in \w+ mode|called"
+            r"|named|known as|operating)",
             r"\byou (?:are|will be) (?:now )?in (?:developer|debug|admin|god|jailbreak"
             r"|unrestricted|maintenance|sudo|dan|root) mode",
             r"\byou (?:must|should|will|shall|have to|are (?:required|instructed"
@@ -81,15 +84,18 @@ _GROUPS = (
             r"|persona|goal|mission|objective|name)\b",
             r"\byour (?:role|task|job|goal|mission|objective|name|identity) (?:has changed|is now"
             r"|has been (?:changed|updated))\b",
+            r"\b(?:act|behave|respond|answer|talk) (?:like|as if|as though) (?:you|there) (?:have"
+            r"|has|had|are|were) no (?:restrictions|rules|limits|filters?|guidelines|policy"
+            r"|policies)",
         ),
     ),
     _Group(  # Its prompt and its limits
         "prompt|instruction|guideline|jailbreak|developer mode|dan mode|polic|filter|restriction"
         "|checks|above|your new |your real |your true |your actual |your next |rules|directi"
-        "|orders|context",
+        "|orders|context|override",
         (
             r"\b(?:system|developer|hidden|initial|original|secret) ?(?:prompt"
-            r"|instructions?)[ \t]*(?::|=|is\b|says|override|update|above|reads|begins|end\b)",
+            r"|instructions?)[ \t]*(?::|=|is\b|says?\b|override|update|above|reads|begins|end\b)",
             r"\b(?:reveal|print|show|repeat|output|display|leak|dump|disclose|tell me|give me"
             r"|write out|summari[sz]e|translate|what (?:is|are|was|were)|share|send|copy"
             r"|include)[ \t]+(?:me |us )?(?:all |the |your |its |any |full |entire |exact "
@@ -126,11 +132,13 @@ _GROUPS = (
             r"\b(?:disable|turn off|deactivate|switch off|remove) (?:all |any |your |the "
             r"|every )*(?:safety|content|moderation|ethical|policy) (?:\w+ )?(?:filters?|checks?"
             r"|rules|restrictions|guidelines|modes?|guardrails|protocols)",
+            r"\b(?:admin|administrator|system|developer|root|security) override\b",
         ),
     ),
     _Group(  # Keeping things from the person
         "tell|inform|mention|reveal|notify|alert|without|disclose|acknowledge|show| from the "
-        "| from your | from any | from users|let the",
+        "| from your | from any | from users|let the|user must|user should|users must|user may"
+        "|user need|user can",
         (
             r"\b(?:keep|hide|conceal|withhold|mask)\b[^\n.]{0,40}\bfrom (?:the |your "
             r"|any )?(?:user|human|owner|operator|person)s?\b",
@@ -144,6 +152,11 @@ _GROUPS = (
             r"|received|were (?:told|instructed)|s of this)?",
             r"\b(?:no need|not necessary|without any need) (?:to|for you to) (?:tell|inform"
             r"|notify|ask|alert|warn) (?:the |your )?(?:user|human|owner|operator)",
+            r"\b(?:user|human|owner|operator)s? (?:must|should|may|need|can)(?: not|n't"
+            r"| never) (?:be (?:told|informed|notified|asked|aware|alerted|shown)|know|see"
+            r"|find out|learn)",
+            r"\bwithout (?:asking|seeking|waiting) (?:for )?(?:the )?(?:permission|approval"
+            r"|confirmation|consent)\b",
         ),
     ),
     _Group(  # Standing orders
@@ -151,7 +164,8 @@ _GROUPS = (
         "|every time|in every|each time|going forward|for all future|before answer|before respond"
         "|before repl|before doing|after answer|after respond|exclusively| only |solely|to every"
         "|to all|to each|to any|further|following|subsequent|if a |if any |if people|if person"
-        "|if the |if custom|if visit|answer all|answer every",
+        "|if the |if custom|if visit|answer all|answer every|when someone|when a |when anyone"
+        "|when they| in each| in all",
         (
             r"(?:\A|[.!?:;\n\"'*>-]\s{0,3}|\bplease |\byou (?:must|should|will) |\band "
             r"|\bthen )(?:always|never) (?:respond|reply|answer|say|recommend|output|begin your"
@@ -184,6 +198,9 @@ _GROUPS = (
             r"|mentions?|inquires?|wants?)\b[^\n.]{0,60}, ?(?:please |always |then |just )?(?:say"
             r"|tell|send|direct|redirect|point|recommend|claim|answer|reply|respond|refuse"
             r"|insist)\b",
+            r"\b(?:include|add|mention|append|insert|put|work)\b[^\n.]{0,60}\b(?:in|into"
+            r"|to) (?:every|all|each) (?:of your |future |single )?(?:response|repl|answer"
+            r"|message)",
         ),
     ),
     _Group(  # Carrying data out, calling tools, storing itself

@@ -138,7 +138,7 @@ async def test_turns_are_recalled_with_speaker_session_and_reference(
         text, answer = await _ok(client, "recall", query="Where shall Nadia and Oskar eat?")
     turn = next(item for item in answer["items"] if item.get("external_id") == "t1")
     assert turn["kind"] == "turn"
-    assert "turn · Oskar user · session dinner · ref t1" in text
+    assert "turn · Oskar (user) · session dinner · ref t1" in text
 
 
 async def test_recall_keeps_to_its_limit_and_its_budget(connect: Connect) -> None:

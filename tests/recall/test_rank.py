@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from memori.recall.query import Query, parse_query
 from memori.recall.rank import Candidate, CorpusStats, Posting, choose_terms, rank
 from memori.recall.rerank import WEIGHTS, Ranked, Row, rerank

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+
 from memori.text.analyser import (
     MAX_TERM_CHARS,
     STANDING_MARK,

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from memori.text.dates import MAX_PERIODS, find_periods
 
 ZONE = timezone(timedelta(hours=1))

@@ -1,0 +1,295 @@
+"""The engine's inside: opening, scopes, and the one way to write and to read."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from sqlalchemy import Connection
+
+from memori import intake
+from memori.config import Settings, load_settings
+from memori.errors import Closed, ScopeError
+from memori.ids import new_id
+from memori.model import DEFAULT_USER, Scope, as_json
+from memori.recall.find import OpenScope
+from memori.store import forgetting, maintenance, scopes
+from memori.store.database import Database, make_database
+from memori.store.migrate import read_info
+from memori.store.operations import Write, hash_payload
+
+T = TypeVar("T")
+Moment = datetime | str | None
+
+
+class Engine:
+    """One database and the scope a `Memori` object acts in; the verbs build on it."""
+
+    def __init__(
+        self,
+        database_connect: str | None = None,
+        *,
+        namespace: str | None = None,
+        user_id: str | None = None,
+        agent_id: str | None = None,
+        assistant_id: str | None = None,
+        session_id: str | None = None,
+        read_namespaces: Sequence[str] | None = None,
+        require_scope: bool | None = None,
+        settings: Settings | None = None,
+        clock: Callable[[], datetime] | None = None,
+        actor: str = "library",
+    ) -> None:
+        given = {
+            "database.connection_string": database_connect,
+            "memory.namespace": namespace,
+            "memory.user_id": user_id,
+            "memory.agent_id": agent_id if agent_id is not None else assistant_id,
+            "memory.session_id": session_id,
+            "memory.read_namespaces": None if read_namespaces is None else tuple(read_namespaces),
+            "memory.require_scope": require_scope,
+        }
+        self._settings = load_settings(given) if settings is None else _amend(settings, given)
+        self._clock = clock or _now
+        self._actor = actor
+        memory = self._settings.memory
+        for what in ("agent_id", "session_id"):
+            if getattr(memory, what) is not None:
+                intake.check_name(getattr(memory, what), what)
+        self._scope = self._choose_scope(None, None, required=False)
+        for name in memory.read_namespaces:
+            intake.check_scope(name, self._scope.user_id)
+        self._database: Database | None = make_database(self._settings.database)
+        self._opened = False
+        self._opening = asyncio.Lock()
+        self._pid = os.getpid()
+        self._digest_key = b""
+        self._scope_ids: dict[Scope, int] = {}
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    @property
+    def scope(self) -> Scope:
+        """The scope this object writes to."""
+        return self._scope
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self._settings
+
+    @property
+    def database_path(self) -> Path | None:
+        """The database's file; None when it has none."""
+        return self._live().path
+
+    async def open(self) -> None:
+        """Connect and bring the schema up to date; every verb does it when needed."""
+        await self._open()
+
+    async def flush(self, timeout: float | None = None) -> None:
+        """Wait for background work: the rewriting of the file that a purge asks for.
+
+        Args:
+            timeout: seconds to wait at most; None waits as long as it takes.
+
+        Raises:
+            TimeoutError: it took longer; the work goes on at the next start.
+        """
+        async with asyncio.timeout(timeout):
+            while not await self._scrub_if_due():  # noqa: ASYNC110  # another process is reading
+                await asyncio.sleep(0.1)
+
+    async def close(self) -> None:
+        """Close the database. What was acknowledged is on disk already. Safe to call twice."""
+        database, self._database = self._database, None
+        if database is not None and self._pid == os.getpid():
+            async with self._opening:
+                await database.close()
+
+    async def maintain(self) -> tuple[int, int]:
+        """Do what is due: delete what was forgotten over 30 days ago, in every scope.
+
+        Returns:
+            How many memories and turns were deleted.
+        """
+        return await self._maintain(await self._open())
+
+    async def _open(self) -> Database:
+        if self._opened and self._pid == os.getpid():
+            return self._live()
+        async with self._opening:
+            if self._pid != os.getpid():
+                # A forked child must not touch its parent's connections, not even to close them.
+                _inherited.append(self._live())
+                self._database = make_database(self._settings.database)
+                self._pid, self._opened = os.getpid(), False
+            database = self._live()
+            if not self._opened:
+                await database.open()
+                info = await database.read(read_info)
+                self._digest_key = bytes.fromhex(info["digest_key"])
+                self._opened = True
+                await self._maintain(database)
+        return database
+
+    def _live(self) -> Database:
+        if self._database is None:
+            raise Closed("this Memori object is closed; make a new one")
+        return self._database
+
+    async def _maintain(self, database: Database) -> tuple[int, int]:
+        now = self._clock()
+        due = await database.read(lambda connection: maintenance.scopes_due(connection, now))
+        gone = (0, 0)
+        for scope_id in due:
+
+            def purge(connection: Connection, scope_id: int = scope_id) -> tuple[int, int]:
+                w = self._begin(connection, scope_id, new_id(), False, now)
+                maintenance.ask_for_scrub(connection)
+                return forgetting.purge_due(w)
+
+            memories_gone, turns_gone = await database.write(purge)
+            gone = (gone[0] + memories_gone, gone[1] + turns_gone)
+        await self._scrub_if_due()
+        return gone
+
+    async def _scrub_if_due(self) -> bool:
+        database = await self._open() if not self._opening.locked() else self._live()
+        if not await database.read(maintenance.scrub_is_due):
+            return True
+        clean = await database.scrub()
+        if clean:
+            await database.write(maintenance.scrub_is_done)
+        return clean
+
+    async def _write(
+        self,
+        verb: str,
+        scope: Scope,
+        operation_id: str | None,
+        payload: Mapping[str, Any],
+        body: Callable[[Write], T],
+        *,
+        decode: Callable[[Write, Any], T],
+        encode: Callable[[T], Any] = as_json,
+        now: datetime | None = None,
+    ) -> T:
+        """The one way to write: the data, its event and its operation in one transaction."""
+        if operation_id is not None:
+            intake.check_name(operation_id, "operation_id")
+        database = await self._open()
+        payload_hash = hash_payload(payload)
+        operation = operation_id or new_id()
+        moment = now or self._clock()
+
+        def transaction(connection: Connection) -> tuple[int, T]:
+            scope_id = self._scope_ids.get(scope)
+            if scope_id is None:
+                scope_id = scopes.ensure_scope(connection, scope, moment)
+            w = self._begin(connection, scope_id, operation, operation_id is not None, moment)
+            earlier = w.earlier_answer(verb, payload_hash)
+            if earlier is not None:
+                return scope_id, decode(w, earlier)
+            answer = body(w)
+            w.finish(verb, payload_hash, encode(answer))
+            return scope_id, answer
+
+        scope_id, answer = await database.write(transaction)
+        self._scope_ids[scope] = scope_id
+        return answer
+
+    def _begin(
+        self, connection: Connection, scope_id: int, operation: str, named: bool, now: datetime
+    ) -> Write:
+        return Write(
+            connection=connection,
+            scope_id=scope_id,
+            now=now,
+            operation_id=operation,
+            caller_named=named,
+            actor=self._actor,
+            digest_key=self._digest_key,
+        )
+
+    async def _read(
+        self,
+        wanted: Sequence[Scope],
+        body: Callable[[Connection, Sequence[OpenScope]], T],
+    ) -> T:
+        database = await self._open()
+
+        def transaction(connection: Connection) -> T:
+            readable: list[OpenScope] = []
+            for scope in wanted:
+                scope_id = self._scope_ids.get(scope) or scopes.find_scope(connection, scope)
+                if scope_id is not None:
+                    self._scope_ids[scope] = scope_id
+                    readable.append(OpenScope(scope_id, scope.namespace))
+            return body(connection, readable)
+
+        return await database.read(transaction)
+
+    def _choose_scope(
+        self, user_id: str | None, namespace: str | None, *, required: bool = True
+    ) -> Scope:
+        memory = self._settings.memory
+        user = user_id if user_id is not None else memory.user_id
+        if user is None:
+            if memory.require_scope and required:
+                raise ScopeError("a user is required here: pass user_id")
+            user = DEFAULT_USER
+        return intake.check_scope(namespace if namespace is not None else memory.namespace, user)
+
+    def _readable(self, user_id: str | None, namespace: str | None) -> list[Scope]:
+        """The scope of a read, then the further namespaces of the same user."""
+        first = self._choose_scope(user_id, namespace)
+        if namespace is not None:
+            return [first]
+        further = [Scope(name, first.user_id) for name in self._settings.memory.read_namespaces]
+        return list(dict.fromkeys([first, *further]))
+
+    def _session(self, given: str | None) -> str | None:
+        chosen = given if given is not None else self._settings.memory.session_id
+        return None if chosen is None else intake.check_name(chosen, "session_id")
+
+    def _agent(self, given: str | None) -> str | None:
+        chosen = given if given is not None else self._settings.memory.agent_id
+        return None if chosen is None else intake.check_name(chosen, "agent_id")
+
+    def _here(self) -> datetime:
+        """Now, on the owner's clock and calendar."""
+        return self._clock().astimezone(self._settings.zone)
+
+
+#: Databases a forked process got from its parent; kept so that nothing ever closes them.
+_inherited: list[Database] = []
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _amend(settings: Settings, given: Mapping[str, Any]) -> Settings:
+    """Settings with the constructor's own arguments over them."""
+    values = settings.model_dump()
+    for name, value in given.items():
+        section, _, key = name.partition(".")
+        if value is not None:
+            values[section][key] = value
+    return Settings.model_validate(values)

@@ -1,0 +1,483 @@
+"""The verbs that read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from sqlalchemy import Connection
+
+from memori import cursors, intake
+from memori.engine import Engine, Moment
+from memori.errors import InvalidArgument, NotFound
+from memori.intake import Rejected
+from memori.model import (
+    CATEGORIES,
+    MAX_NAME_CHARS,
+    Category,
+    History,
+    Hit,
+    JsonObject,
+    Kind,
+    Memory,
+    Operation,
+    Page,
+    Scope,
+    Session,
+    Stats,
+    Turn,
+    WorkingContext,
+)
+from memori.recall.context import build_context
+from memori.recall.find import (
+    RECALL_POOL,
+    SEARCH_POOL,
+    OpenScope,
+    find_hits,
+    memory_hit,
+    turn_hit,
+)
+from memori.recall.query import parse_query
+from memori.store import audit, reading, rows, turns
+from memori.store.index import exact_value, label_field, label_value
+from memori.store.migrate import read_info
+from memori.store.reading import Filter
+from memori.text.tokens import estimate_tokens
+
+T = TypeVar("T")
+
+MAX_LIMIT = 1_000
+
+
+class Reading(Engine):
+    """Recall, search, the working context, and looking at what lies in a scope."""
+
+    async def recall(
+        self,
+        query: str,
+        *,
+        limit: int = 10,
+        max_tokens: int | None = None,
+        kinds: Iterable[Kind] = ("memory", "turn"),
+        as_of: Moment = None,
+        known_at: Moment = None,
+        now: Moment = None,
+        include_superseded: bool = False,
+        session_id: str | None = None,
+        agent_id: str | None = None,
+        user_id: str | None = None,
+        namespace: str | None = None,
+    ) -> tuple[Hit, ...]:
+        """Find what was said or kept that bears on a question, best first.
+
+        Args:
+            query: a question or some words, in any language.
+            limit: how many hits at most, 1 to 1,000.
+            max_tokens: stop before the texts exceed this many tokens.
+            kinds: memories, turns or both.
+            as_of: what was true then, superseded or not.
+            known_at: what was known then.
+            now: what "yesterday" in the query counts from; by default `as_of`, else the clock.
+            include_superseded: show memories that no longer hold.
+            session_id: only this conversation.
+            agent_id: only what this agent wrote.
+            user_id: another user than the object's.
+            namespace: this namespace alone.
+
+        Returns:
+            Hits; empty when nothing matches.
+
+        Raises:
+            InvalidArgument: a limit or a time makes no sense.
+        """
+        chosen = self._filter(
+            kinds=tuple(kinds),
+            as_of=as_of,
+            known_at=known_at,
+            include_superseded=include_superseded,
+            session_id=session_id,
+            agent_id=agent_id,
+        )
+        if max_tokens is not None and max_tokens < 1:
+            raise InvalidArgument("max_tokens must be at least 1")
+        _check_limit(limit)
+        parsed = parse_query(query, self._moment(now, "now") or chosen.as_of or self._here())
+        hits = await self._read(
+            self._readable(user_id, namespace),
+            lambda connection, readable: find_hits(
+                connection, readable, parsed, chosen, limit=limit, pool=RECALL_POOL
+            ),
+        )
+        return tuple(hits if max_tokens is None else _within(hits, max_tokens))
+
+    async def search(
+        self,
+        query: str | None = None,
+        *,
+        kind: Kind | None = None,
+        category: Category | None = None,
+        tag: str | None = None,
+        entity: str | None = None,
+        metadata: JsonObject | None = None,
+        session_id: str | None = None,
+        agent_id: str | None = None,
+        since: Moment = None,
+        until: Moment = None,
+        as_of: Moment = None,
+        known_at: Moment = None,
+        include_superseded: bool = False,
+        include_forgotten: bool = False,
+        limit: int = 20,
+        cursor: str | None = None,
+        user_id: str | None = None,
+        namespace: str | None = None,
+    ) -> Page[Hit]:
+        """Filter and page through memories and turns.
+
+        Args:
+            query: rank by these words; without, newest first.
+            kind: `memory` or `turn` only.
+            category: memories of this category.
+            tag: carrying this tag.
+            entity: about this name.
+            metadata: with these metadata values, compared exactly.
+            session_id: from this conversation.
+            agent_id: written by this agent.
+            since: said or recorded at or after this time.
+            until: before this time.
+            as_of: what was true then.
+            known_at: what was known then.
+            include_superseded: also what no longer holds.
+            include_forgotten: also what is hidden, for the owner's eyes; only without a query.
+            limit: items a page, 1 to 1,000.
+            cursor: the cursor of the page before.
+            user_id: another user than the object's.
+            namespace: this namespace alone.
+
+        Raises:
+            InvalidArgument: a filter makes no sense, or the cursor is of another search.
+        """
+        _check_limit(limit)
+        labels = {} if tag is None else {"tag": label_value(tag)}
+        if entity is not None:
+            labels["entity"] = label_value(entity)
+        labels |= {label_field(key): exact_value(value) for key, value in (metadata or {}).items()}
+        if category is not None and category not in CATEGORIES:
+            raise InvalidArgument(f"no category {category!r}; there are {', '.join(CATEGORIES)}")
+        if query is not None and include_forgotten:
+            raise InvalidArgument("what is forgotten has no index; leave out the query")
+        only_memories = category is not None or tag is not None or entity is not None
+        chosen = self._filter(
+            kinds=("memory",) if only_memories else ("memory", "turn"),
+            category=category,
+            labels=labels,
+            session_id=session_id,
+            agent_id=agent_id,
+            since=since,
+            until=until,
+            as_of=as_of,
+            known_at=known_at,
+            include_superseded=include_superseded,
+            include_forgotten=include_forgotten,
+        )
+        if kind is not None:
+            chosen = replace(chosen, kinds=tuple(each for each in chosen.kinds if each == kind))
+        readable = self._readable(user_id, namespace)
+        if query is not None and query.strip():
+            return await self._search_ranked(query, chosen, readable, limit, cursor)
+        return await self._search_newest(chosen, readable, limit, cursor)
+
+    async def working_context(
+        self,
+        task: str | None = None,
+        *,
+        max_tokens: int = 800,
+        user_id: str | None = None,
+        namespace: str | None = None,
+    ) -> WorkingContext:
+        """The short text a model should see first: pinned, important, recent, fitting the task.
+
+        Args:
+            task: what the model is about to do.
+            max_tokens: the budget of the whole text, by `memori.text.tokens.estimate_tokens`.
+            user_id: another user than the object's.
+            namespace: this namespace alone.
+
+        Raises:
+            InvalidArgument: the budget is not positive.
+        """
+        if max_tokens < 1:
+            raise InvalidArgument("max_tokens must be at least 1")
+        parsed = parse_query(task, self._here()) if task and task.strip() else None
+        now = self._clock()
+        return await self._read(
+            self._readable(user_id, namespace),
+            lambda connection, readable: build_context(
+                connection, readable, parsed, now=now, max_tokens=max_tokens
+            ),
+        )
+
+    async def get(
+        self, item_id: str, *, user_id: str | None = None, namespace: str | None = None
+    ) -> Memory | Turn:
+        """One memory or turn by its id.
+
+        Raises:
+            NotFound: no such id, or it is forgotten.
+        """
+
+        def find(connection: Connection, readable: Sequence[OpenScope]) -> Memory | Turn | None:
+            for scope in readable:
+                found = audit.get_item(connection, scope.scope_id, scope.namespace, item_id)
+                if found is not None:
+                    return found
+            return None
+
+        return _found(await self._read(self._readable(user_id, namespace), find), item_id)
+
+    async def history(
+        self, item_id: str, *, user_id: str | None = None, namespace: str | None = None
+    ) -> History:
+        """Every version of a memory or turn, and who changed what, when and why.
+
+        Raises:
+            NotFound: nothing ever had this id here.
+        """
+
+        def find(connection: Connection, readable: Sequence[OpenScope]) -> History | None:
+            for scope in readable:
+                found = audit.history_of(connection, scope.scope_id, scope.namespace, item_id)
+                if found is not None:
+                    return found
+            return None
+
+        return _found(await self._read(self._readable(user_id, namespace), find), item_id)
+
+    async def sessions(
+        self,
+        *,
+        limit: int = 20,
+        cursor: str | None = None,
+        user_id: str | None = None,
+        namespace: str | None = None,
+    ) -> Page[Session]:
+        """Conversations, most recently active first."""
+        _check_limit(limit)
+        after = cursors.read_session(cursor)
+
+        def page(connection: Connection, readable: Sequence[OpenScope]) -> Page[Session]:
+            if not readable:
+                return Page(items=())
+            found = audit.list_sessions(connection, readable[0].scope_id, after, limit + 1)
+            shown = found[:limit]
+            more = None
+            if len(found) > limit:
+                last = shown[-1][0]
+                more = cursors.write_session(last.active, last.session_no)
+            return Page(items=tuple(session for _, session in shown), cursor=more)
+
+        return await self._read([self._choose_scope(user_id, namespace)], page)
+
+    async def turns(
+        self,
+        session_id: str,
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        user_id: str | None = None,
+        namespace: str | None = None,
+    ) -> Page[Turn]:
+        """The turns of a conversation, oldest first.
+
+        Raises:
+            NotFound: no such session.
+            InvalidArgument: the cursor or limit makes no sense.
+        """
+        _check_limit(limit)
+        after = cursors.read_seq(cursor)
+
+        def page(connection: Connection, readable: Sequence[OpenScope]) -> Page[Turn] | None:
+            for scope in readable:
+                session = turns.find_session(connection, scope.scope_id, session_id)
+                if session is None:
+                    continue
+                found = reading.turns_of_session(
+                    connection, scope.scope_id, session.session_no, after, limit + 1
+                )
+                shown = tuple(rows.to_turn(row, session_id) for row in found[:limit])
+                more = cursors.write_seq(found[limit - 1].seq) if len(found) > limit else None
+                return Page(items=shown, cursor=more)
+            return None
+
+        return _found(await self._read(self._readable(user_id, namespace), page), session_id)
+
+    async def operations(
+        self,
+        *,
+        verb: str | None = None,
+        limit: int = 20,
+        user_id: str | None = None,
+        namespace: str | None = None,
+    ) -> tuple[Operation, ...]:
+        """The newest writes, each of which `undo` may take back."""
+        _check_limit(limit)
+        return await self._read(
+            [self._choose_scope(user_id, namespace)],
+            lambda connection, readable: (
+                audit.list_operations(connection, readable[0].scope_id, verb, limit)
+                if readable
+                else ()
+            ),
+        )
+
+    async def quarantined(
+        self,
+        *,
+        limit: int = 20,
+        user_id: str | None = None,
+        namespace: str | None = None,
+    ) -> tuple[Memory | Turn, ...]:
+        """What is kept out of recall until a person looks at it."""
+        _check_limit(limit)
+        return await self._read(
+            [self._choose_scope(user_id, namespace)],
+            lambda connection, readable: (
+                audit.list_quarantined(
+                    connection, readable[0].scope_id, readable[0].namespace, limit
+                )
+                if readable
+                else ()
+            ),
+        )
+
+    async def stats(self, *, user_id: str | None = None, namespace: str | None = None) -> Stats:
+        """What lies in the scope, and where."""
+        scope = self._choose_scope(user_id, namespace)
+        database = await self._open()
+
+        def count(connection: Connection, readable: Sequence[OpenScope]) -> Stats:
+            # Scope number 0 is nobody's: a scope never written to counts as empty.
+            counted = audit.count_rows(connection, readable[0].scope_id if readable else 0)
+            return Stats(
+                namespace=scope.namespace,
+                user_id=scope.user_id,
+                database=str(database.path or database.url.safe),
+                dialect=database.dialect,
+                schema_version=int(read_info(connection)["schema_version"]),
+                size_bytes=_size(database.path),
+                **counted,
+            )
+
+        return await self._read([scope], count)
+
+    async def schema(self) -> str:
+        """The SQL statements that make the tables, as they are in the database."""
+        database = await self._open()
+        return await database.read(audit.read_schema)
+
+    async def _search_ranked(
+        self,
+        query: str,
+        chosen: Filter,
+        readable: Sequence[Scope],
+        limit: int,
+        cursor: str | None,
+    ) -> Page[Hit]:
+        asked = cursors.digest(query, chosen, readable)
+        offset = cursors.read_offset(cursor, asked)
+        parsed = parse_query(query, chosen.as_of or self._here())
+        hits = await self._read(
+            readable,
+            lambda connection, scopes_open: find_hits(
+                connection,
+                scopes_open,
+                parsed,
+                chosen,
+                limit=min(offset + limit + 1, SEARCH_POOL),
+                pool=SEARCH_POOL,
+            ),
+        )
+        end = offset + limit
+        more = cursors.write_offset(end, asked) if len(hits) > end else None
+        return Page(items=tuple(hits[offset:end]), cursor=more)
+
+    async def _search_newest(
+        self, chosen: Filter, readable: Sequence[Scope], limit: int, cursor: str | None
+    ) -> Page[Hit]:
+        after = cursors.read_key(cursor)
+
+        def page(connection: Connection, scopes_open: Sequence[OpenScope]) -> Page[Hit]:
+            found: list[tuple[datetime, str, Hit]] = []
+            for scope in scopes_open:
+                number, namespace = scope.scope_id, scope.namespace
+                kept = reading.list_memories(connection, number, chosen, after, limit + 1)
+                found += [
+                    (reading.time_of(row), row.id, memory_hit(row, namespace)) for row in kept
+                ]
+                said = reading.list_turns(connection, number, chosen, after, limit + 1)
+                names = rows.session_names(connection, number, {row.session_no for row in said})
+                found += [
+                    (
+                        reading.time_of(row),
+                        row.id,
+                        turn_hit(row, names[row.session_no], namespace),
+                    )
+                    for row in said
+                ]
+            found.sort(key=lambda entry: entry[:2], reverse=True)
+            shown = found[:limit]
+            more = cursors.write_key(shown[-1][0], shown[-1][1]) if len(found) > limit else None
+            return Page(items=tuple(hit for _, _, hit in shown), cursor=more)
+
+        return await self._read(readable, page)
+
+    def _moment(self, value: Moment, what: str) -> datetime | None:
+        try:
+            return intake.as_time(value, self._settings.zone, what)
+        except Rejected as reason:
+            raise InvalidArgument(str(reason)) from None
+
+    def _filter(self, **given: Any) -> Filter:
+        for what in ("as_of", "known_at", "since", "until"):
+            if given.get(what) is not None:
+                given[what] = self._moment(given[what], what)
+        unknown = set(given["kinds"]) - {"memory", "turn"}
+        if unknown:
+            raise InvalidArgument(f"no kind {unknown.pop()!r}; there are memory and turn")
+        return Filter(now=self._clock(), **given)
+
+
+def _check_limit(limit: int) -> None:
+    if isinstance(cast("object", limit), bool) or not 1 <= limit <= MAX_LIMIT:
+        raise InvalidArgument(f"limit is {limit}; it must be from 1 to {MAX_LIMIT:,}")
+
+
+def _found(value: T | None, item_id: str) -> T:
+    if value is None:
+        raise NotFound(
+            f"nothing here has the id {item_id[:MAX_NAME_CHARS]}; look it up with search"
+        )
+    return value
+
+
+def _within(hits: Sequence[Hit], max_tokens: int) -> list[Hit]:
+    """The best hits whose texts fit the budget; one that is too long does not stop shorter ones."""
+    kept: list[Hit] = []
+    left = max_tokens
+    for hit in hits:
+        cost = estimate_tokens(hit.text)
+        if cost <= left:
+            kept.append(hit)
+            left -= cost
+    return kept
+
+
+def _size(path: Path | None) -> int | None:
+    """Bytes on disk, the write-ahead log included."""
+    if path is None:
+        return None
+    files = (path, path.with_name(path.name + "-wal"))
+    return sum(file.stat().st_size for file in files if file.exists())
