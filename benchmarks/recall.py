@@ -151,7 +151,7 @@ def render(groups: Sequence[Group], limit: int) -> str:
             if name == "recall@10":
                 cells.append(f"{g.summary.errors[name] * 100:.1f}")
         rows.append([*cells, f"{g.milliseconds:.2f}"])
-    return table(header, rows)
+    return table(header, rows, labels=2)
 
 
 def label_warnings(files: Sequence[LabelledFile]) -> list[str]:

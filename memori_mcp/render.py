@@ -26,6 +26,7 @@ _DECEPTIVE = re.compile(
 _PLAIN_NAME = re.compile(r"[\w@.+:/#-]+(?: [\w@.+:/#-]+)*")
 _MAX_NAME = 60
 _MAX_SOURCES = 3
+_LAST_LATIN = "\u024f"
 
 
 def quote(text: str) -> str:
@@ -85,19 +86,11 @@ def items(
     Returns:
         The answer; `line` writes each of its items as text.
     """
-    shown: list[ItemAnswer] = []
-    spent = 0
-    for hit in hits:
-        item = _item(hit, home, max_chars)
-        if max_tokens is not None:
-            spent += (cost := estimate_tokens(line(len(hits), item)))
-            if spent > max_tokens and shown:
-                spent -= cost
-                continue
-        shown.append(item)
+    made = [_item(hit, home, max_chars) for hit in hits]
+    shown = made if max_tokens is None else _within(made, max_tokens)
     answer = ItemsAnswer(note=NOTE, items=shown)
-    if len(shown) < len(hits):
-        answer["left_out"] = len(hits) - len(shown)
+    if len(shown) < len(made):
+        answer["left_out"] = len(made) - len(shown)
     if cursor is not None:
         answer["cursor"] = cursor
     return answer
@@ -153,12 +146,33 @@ def items_text(answer: ItemsAnswer, *, nothing: str) -> str:
     return "\n".join(lines)
 
 
+def _within(made: list[ItemAnswer], max_tokens: int) -> list[ItemAnswer]:
+    """Those items that fit the budget as text; the best one comes in any case, cut if need be."""
+    lines = [line(len(made), item) for item in made]
+    if sum(_tokens_at_most(written) for written in lines) <= max_tokens:
+        return made
+    shown: list[ItemAnswer] = []
+    left = max_tokens
+    for item, written in zip(made, lines, strict=True):
+        cost = estimate_tokens(written)
+        if not shown and cost > max_tokens:
+            _cut(item, len(item["text"]) * max_tokens // cost)
+            cost = max_tokens
+        if cost <= left:
+            shown.append(item)
+            left -= cost
+    return shown
+
+
+def _tokens_at_most(written: str) -> int:
+    """What `estimate_tokens` cannot exceed; counting exactly takes longer than all the rest."""
+    return len(written) // 2 + 1 if max(written) <= _LAST_LATIN else len(written) * 5 // 4 + 1
+
+
 def _item(hit: Hit, home: str, max_chars: int) -> ItemAnswer:
-    whole = len(hit.text)
     item = ItemAnswer(kind=hit.kind, id=hit.id, text=hit.text, source=hit.source)
-    if whole > max_chars:
-        item["text"] = hit.text[: max_chars - 1] + "…"
-        item["cut"] = whole
+    if len(hit.text) > max_chars:
+        _cut(item, max_chars)
     if hit.at is not None:
         item["at"] = moment(hit.at)
     if hit.category is not None:
@@ -187,6 +201,11 @@ def _item(hit: Hit, home: str, max_chars: int) -> ItemAnswer:
     if hit.namespace != home:
         item["namespace"] = hit.namespace
     return item
+
+
+def _cut(item: ItemAnswer, max_chars: int) -> None:
+    item["cut"] = item.get("cut", len(item["text"]))
+    item["text"] = item["text"][: max(max_chars - 1, 0)] + "…"
 
 
 def _speaker(item: ItemAnswer) -> str:

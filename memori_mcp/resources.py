@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mcp.server import MCPServer
 from mcp.server.mcpserver import ResourceSecurity
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Turns of a session that one reading shows, oldest first.
 SESSION_TURNS = 100
+#: Longest turn such a reading shows whole, in characters; a turn can hold a megabyte.
+SESSION_CHARS = 4_000
 
 _JSON = "application/json"
 #: Ids are looked up in the store and never become paths, so they may look like one.
@@ -124,10 +126,19 @@ async def _item(engine: AsyncMemori, item_id: str) -> str:
 
 async def _turns(engine: AsyncMemori, session_id: str) -> str:
     page = await engine.turns(session_id, limit=SESSION_TURNS)
-    answer = {"note": render.NOTE, "session_id": session_id, "turns": as_json(page.items)}
+    turns = [_bounded(as_json(turn)) for turn in page.items]
+    answer = {"note": render.NOTE, "session_id": session_id, "turns": turns}
     if page.cursor is not None:
         answer["more"] = "search_memories with this session_id pages through all of its turns"
     return _dump(answer)
+
+
+def _bounded(turn: dict[str, Any]) -> dict[str, Any]:
+    """Cut a long turn; `cut` is its whole length, and its own resource shows all of it."""
+    content: str = turn["content"]
+    if len(content) <= SESSION_CHARS:
+        return turn
+    return turn | {"content": content[: SESSION_CHARS - 1] + "…", "cut": len(content)}
 
 
 def _dump(value: object) -> str:

@@ -196,7 +196,9 @@ async def _remember(call: Call) -> Answer:
 
 
 async def _recall(call: Call) -> Answer:
-    budget = call.given.setdefault("max_tokens", RECALL_TOKENS)
+    # The engine's own budget leaves out what is too long; here it is cut, so that the best hit
+    # always comes, and what stands around each text is counted too.
+    budget = call.given.pop("max_tokens", RECALL_TOKENS)
     hits = await call.engine.recall(**call.given)
     # One long turn may take half of the budget, so that others have room beside it.
     answer = render.items(hits, home=call.home, max_chars=budget * 2, max_tokens=budget)

@@ -26,13 +26,12 @@ _REQUEST_WORDS = frozenset(
     summarize summary talk tell thing walk throughout
     """.split()
 )
-_SELF = frozenset({"i", "my", "me", "mine", "myself", "im", "ive", "id", "our", "we"})
+_SELF = frozenset({"i", "my", "me", "mine", "myself", "im", "ive", "our", "we"})
 _ASKS_ADVICE = re.compile(
     r"\b(?:(?:can|could|would|will) you|should i|how (?:do|can|should) i|help me|suggest|recommend"
     r"|advi[cs]e|best way|tips|i need|i(?:'| a)m (?:looking|planning|trying|working))\b",
     re.IGNORECASE,
 )
-_ASKS_NUMBER = re.compile(r"\bhow (?:many|much|long|old|often|far|big|tall)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ class Query:
     the question has no word at all. `words` are its words, case folded, stop words included:
     speakers are sought in them. `periods` are the times it names. `first_person` says that the
     asker speaks of themself, `asks_advice` that they want something done or recommended,
-    `asks_when` and `asks_number` that a time or a number is the answer.
+    `asks_when` that a time is the answer.
     """
 
     text: str
@@ -53,7 +52,6 @@ class Query:
     first_person: bool
     asks_advice: bool
     asks_when: bool
-    asks_number: bool
 
 
 def parse_query(text: str, now: datetime) -> Query:
@@ -69,7 +67,6 @@ def parse_query(text: str, now: datetime) -> Query:
     text = text[:MAX_CHARS]
     words = split_words(text)
     folded = frozenset(word.casefold() for word in words)
-    asks_number = _ASKS_NUMBER.search(text) is not None
     return Query(
         text=text,
         terms=_terms(words),
@@ -77,8 +74,7 @@ def parse_query(text: str, now: datetime) -> Query:
         periods=find_periods(text, now),
         first_person=not folded.isdisjoint(_SELF),
         asks_advice=_ASKS_ADVICE.search(text) is not None,
-        asks_when="when" in folded or "date" in folded or (asks_number and "long" in folded),
-        asks_number=asks_number,
+        asks_when="when" in folded or "date" in folded or {"how", "long"} <= folded,
     )
 
 

@@ -24,13 +24,11 @@ WEIGHTS: Mapping[str, float] = {
     "words": 0.25,  # the item's own words
     "context": 0.6,  # the window of the turn and those around it
     "session": 0.15,  # the best window of the session
-    "coverage": 0.1,  # the share of the question's words found in the window
-    "author": 0.25,  # said by whom the question names, or by the user when they ask of themself
+    "author": 0.2,  # said by whom the question names, or by the user when they ask of themself
     "user": 0.15,  # said by the user, or a memory, rather than by an assistant or a tool
     "personal": 0.15,  # speaks of the speaker: "I", "my"
     "time": 0.2,  # from the time the question names
     "when": 0.1,  # holds words of time, and the question asks when
-    "number": 0.1,  # holds a digit, and the question asks how many
     "instruction": 0.4,  # tells how to act from now on
     "preference": 0.2,  # states a preference, and the question asks for advice
     "substance": 0.2,  # long enough to say something
@@ -55,7 +53,6 @@ _PREFERENCE_WORDS = frozenset(
     "prefer prefers preferred preferably preference preferences favorite favorites favourite"
     " favourites rather instead".split()
 )
-_DIGIT = re.compile(r"[0-9]")
 _QUESTION_MARKS = ("?", "\uff1f")
 
 
@@ -143,12 +140,11 @@ def _scores(candidate: Candidate, row: Row, best: _Best) -> dict[str, float]:
     if row.kind == "memory":
         # A memory has no turns around it and no session: its own words stand in, so that it is
         # neither helped nor hurt by not being part of a conversation.
-        return {"words": own, "context": own, "session": own, "coverage": candidate.coverage}
+        return {"words": own, "context": own, "session": own}
     return {
         "words": own,
         "context": candidate.window / best.window,
         "session": candidate.session / best.session,
-        "coverage": candidate.coverage,
     }
 
 
@@ -177,8 +173,6 @@ def _reading(query: Query, row: Row) -> dict[str, float]:
         values["time"] = 1.0
     if query.asks_when and not _TIME_WORDS.isdisjoint(words):
         values["when"] = 1.0
-    if query.asks_number and _DIGIT.search(text):
-        values["number"] = 1.0
     if len(words) < _SHORT_QUESTION_WORDS and text.rstrip().endswith(_QUESTION_MARKS):
         values["question"] = 1.0
     return values

@@ -12,10 +12,11 @@ and the index is rebuilt.
 from __future__ import annotations
 
 import re
+import threading
 import unicodedata
 from collections import Counter
 from datetime import datetime
-from functools import cache, lru_cache
+from functools import lru_cache
 from itertools import pairwise
 from typing import Protocol, cast
 
@@ -127,8 +128,18 @@ def normalised_key(text: str) -> str:
     return spaced.rstrip(_END_MARKS) or spaced
 
 
-@cache
+#: A stemmer keeps state while it stems, so each thread has its own.
+_own = threading.local()
+
+
 def _stemmer() -> _Stemmer:
+    known = getattr(_own, "stemmer", None)
+    if known is None:
+        known = _own.stemmer = _new_stemmer()
+    return known
+
+
+def _new_stemmer() -> _Stemmer:
     # The pure Python stemmer by name: the package's factory would pick a C version where one is
     # installed, and the same text must give the same terms everywhere.
     from snowballstemmer.english_stemmer import (  # pyright: ignore[reportMissingTypeStubs]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from calendar import monthrange
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -23,7 +23,7 @@ _MONTH_NAMES = (
 _DAY_NAMES = "monday tuesday wednesday thursday friday saturday sunday".split()
 
 
-def _numbered(names: list[str], first: int, **more: int) -> dict[str, int]:
+def _numbered(names: Sequence[str], first: int, **more: int) -> dict[str, int]:
     """Each name and its first three letters to its number, counted from `first`."""
     short = {name[:3]: number for number, name in enumerate(names, first)}
     return short | {name: number for number, name in enumerate(names, first)} | more

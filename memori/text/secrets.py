@@ -20,7 +20,7 @@ from memori.text.secret_tokens import TOKEN_LIKE, find_tokens
 from memori.text.secret_values import HINTS as VALUE_HINTS
 from memori.text.secret_values import WIDE_HINTS, find_url_passwords, find_values
 
-# A replacement can uncover what it stood beside. Two passes settle every text met so far; the
+# A replacement can uncover a secret it stood beside, so it is repeated until nothing is found; the
 # limit keeps a text made to resist from costing more than a constant factor.
 _MAX_PASSES = 6
 

@@ -28,7 +28,7 @@ BATCH_TURNS = 400
 _HELD_TURNS = 4_000
 _HELD_CHARS = 16_000_000
 _READ_AHEAD = 500
-#: Sessions written at the same time.
+#: Sessions written at the same time: while one commits, others are prepared in threads.
 _WRITERS = 4
 #: Bad lines named in a report; all of them are counted and passed to `on_bad_line`.
 _NAMED_BAD_LINES = 100_000

@@ -141,7 +141,25 @@ def test_the_best_hit_comes_even_when_the_budget_is_tiny() -> None:
     assert len(answer["items"]) == 1
 
 
+def test_a_best_hit_that_is_too_long_is_cut_and_not_left_out() -> None:
+    answer = render.items([_hit("中" * 8_000)], home="default", max_chars=2_000, max_tokens=500)
+    item = answer["items"][0]
+    assert item.get("cut") == 8_000
+    assert 100 < len(item["text"]) <= 500
+
+
 def test_a_long_turn_does_not_keep_smaller_ones_out() -> None:
     hits = [_hit("a"), _hit("b " * 2_000, id="id-2"), _hit("c", id="id-3")]
     answer = render.items(hits, home="default", max_chars=4_000, max_tokens=200)
     assert [item["id"] for item in answer["items"]] == ["id-1", "id-3"]
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.text(alphabet="aé1.東 😀", max_size=80), min_size=1, max_size=6))
+def test_the_quick_bound_never_lets_an_answer_exceed_its_budget(texts: list[str]) -> None:
+    hits = [_hit(text) for text in texts]
+    for max_tokens in (60, 150, 400):
+        answer = render.items(hits, home="default", max_chars=1_000, max_tokens=max_tokens)
+        lines = [render.line(n, item) for n, item in enumerate(answer["items"], 1)]
+        if len(lines) > 1:
+            assert sum(estimate_tokens(line) for line in lines) <= max_tokens

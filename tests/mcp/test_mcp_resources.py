@@ -13,7 +13,7 @@ from mcp_types import INVALID_PARAMS, TextResourceContents
 
 from memori.api import AsyncMemori
 from memori.model import Turn
-from memori_mcp.resources import SESSION_TURNS
+from memori_mcp.resources import SESSION_CHARS, SESSION_TURNS
 
 pytestmark = pytest.mark.anyio
 
@@ -88,6 +88,18 @@ async def test_a_session_is_shown_by_page_oldest_turn_first(
         f"Turn {n}." for n in range(SESSION_TURNS)
     ]
     assert "search_memories" in shown["more"]
+
+
+async def test_a_session_of_long_turns_stays_readable(connect: Connect, database: str) -> None:
+    said = "All of it. " * 10_000
+    async with AsyncMemori(database) as memori:
+        await memori.record([Turn(content=said)], session_id="long")
+    async with connect() as client:
+        turn = (await _json(client, "memori://sessions/long"))["turns"][0]
+        whole = await _json(client, f"memori://memories/{turn['id']}")
+    assert len(turn["content"]) == SESSION_CHARS
+    assert turn["cut"] == len(said)
+    assert whole["item"]["content"] == said
 
 
 async def test_working_context_is_text(connect: Connect) -> None:

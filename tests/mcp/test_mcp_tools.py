@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 from conftest import Connect
 from mcp import Client
-from mcp_types import CallToolResult, TextContent
+from mcp_types import CallToolResult, TextContent, TextResourceContents
 
 from memori.api import AsyncMemori
 from memori.config import load_settings
@@ -149,6 +149,21 @@ async def test_recall_keeps_to_its_limit_and_its_budget(connect: Connect) -> Non
         _, cheap = await _ok(client, "recall", query="Where did Oskar live?", max_tokens=120)
     assert len(few["items"]) == 2
     assert 1 <= len(cheap["items"]) < 5
+
+
+async def test_a_long_turn_is_recalled_cut_and_can_be_read_whole(
+    connect: Connect, database: str
+) -> None:
+    said = "The harbour plan. " * 2_000
+    async with AsyncMemori(database) as memori:
+        await memori.record([Turn(content=said)], session_id="plans")
+    async with connect() as client:
+        text, answer = await _ok(client, "recall", query="harbour plan", max_tokens=300)
+        item = answer["items"][0]
+        whole = await client.read_resource(f"memori://memories/{item['id']}")
+    assert item["cut"] == len(said)
+    assert len(text) < 2_000
+    assert said in cast(TextResourceContents, whole.contents[0]).text
 
 
 async def test_recall_says_so_when_nothing_fits(connect: Connect) -> None:

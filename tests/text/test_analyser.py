@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import unicodedata
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -19,6 +20,7 @@ from memori.text.analyser import (
     normalise,
     normalised_key,
     split_words,
+    stem,
     tokens,
 )
 from memori.text.stopwords import ENGLISH
@@ -170,3 +172,16 @@ def test_index_terms_count_what_the_text_holds(words: list[str]) -> None:
 def test_index_terms_do_not_depend_on_the_process() -> None:
     at = datetime(2023, 5, 7, tzinfo=UTC)
     assert list(index_terms("Green tea", "Ann", at)) == ["green", "tea", "ann", "may", "2023"]
+
+
+def test_threads_stem_alike() -> None:
+    roots = "gener relat organis connect continu nation operat hope adjust".split()
+    words = [root + end for root in roots for end in ("ing", "ed", "s", "ation", "ly", "fulness")]
+    alone = [stem.__wrapped__(word) for word in words]
+
+    def work(_: int) -> list[str]:
+        return [[stem.__wrapped__(word) for _ in range(20)][-1] for word in words]
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(work, range(8)))
+    assert all(answer == alone for answer in answers)

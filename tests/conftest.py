@@ -1,0 +1,139 @@
+"""What every test shares: the databases the semantics are checked on, a clock, an open engine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from memori import AsyncMemori
+
+#: Every database that the semantics suite runs on. A new one is added here and in `_prepare`.
+DATABASES = ("sqlite-file", "sqlite-memory")
+
+
+@dataclass(frozen=True)
+class TestDatabase:
+    """An empty database: `shared` says whether a second connection reaches the same rows."""
+
+    __test__ = False
+
+    url: str
+    shared: bool
+    path: Path | None = None
+
+
+class Clock:
+    """What time the engine is told; it stands still until a test moves it."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, **by: float) -> datetime:
+        """Move on, by the arguments of `timedelta`."""
+        self.now += timedelta(**by)
+        return self.now
+
+
+class Opener:
+    """Opens engines on one database and closes them all when the test ends."""
+
+    def __init__(self, database: TestDatabase, clock: Clock, stack: AsyncExitStack) -> None:
+        self.database = database
+        self._clock = clock
+        self._stack = stack
+
+    async def __call__(self, **given: Any) -> AsyncMemori:
+        given.setdefault("clock", self._clock)
+        return await self._stack.enter_async_context(AsyncMemori(self.database.url, **given))
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """The engine is written for asyncio."""
+    return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def _nobodys_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests must not depend on the settings of whoever runs them."""
+    for name in os.environ:
+        if name.startswith("MEMORI_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Noon of the first of March 2026, UTC."""
+    return Clock(datetime(2026, 3, 1, 12, 0, tzinfo=UTC))
+
+
+@pytest.fixture(scope="session")
+def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file with no rows; copying it is quicker than migrating."""
+    path = tmp_path_factory.mktemp("template") / "empty.db"
+
+    async def make() -> None:
+        async with AsyncMemori(f"sqlite:///{path}"):
+            pass
+
+    asyncio.run(make())
+    return path
+
+
+@pytest.fixture(params=DATABASES)
+def database(request: pytest.FixtureRequest) -> TestDatabase:
+    """Each database in turn, empty."""
+    return _prepare(request.param, request)
+
+
+@pytest.fixture
+def file_database(request: pytest.FixtureRequest) -> TestDatabase:
+    """A SQLite file, for what concerns files and several processes."""
+    return _prepare("sqlite-file", request)
+
+
+def _prepare(name: str, request: pytest.FixtureRequest) -> TestDatabase:
+    if name == "sqlite-memory":
+        return TestDatabase("sqlite:///:memory:", shared=False)
+    path: Path = request.getfixturevalue("tmp_path") / "memori.db"
+    shutil.copy(request.getfixturevalue("empty_file"), path)
+    return TestDatabase(f"sqlite:///{path}", shared=True, path=path)
+
+
+@pytest.fixture
+async def opened(database: TestDatabase, clock: Clock) -> AsyncIterator[Opener]:
+    """Open an engine on the database, with the arguments of `AsyncMemori`."""
+    async with AsyncExitStack() as stack:
+        yield Opener(database, clock, stack)
+
+
+@pytest.fixture
+async def memori(opened: Opener) -> AsyncMemori:
+    """An open engine of user `default` on each database."""
+    return await opened()
+
+
+@pytest.fixture
+async def opened_file(file_database: TestDatabase, clock: Clock) -> AsyncIterator[Opener]:
+    """Open engines on a SQLite file."""
+    async with AsyncExitStack() as stack:
+        yield Opener(file_database, clock, stack)
+
+
+@pytest.fixture
+def working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
