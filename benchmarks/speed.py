@@ -17,7 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.calls import ASYNC, BLOCK, FLOOR, LIMIT, STDIO, Plan, Row, corpus_for, measure
+from benchmarks.calls import ASYNC, BLOCK, ECHO, FLOOR, LIMIT, STDIO, Plan, Row, corpus_for, measure
 from benchmarks.processes import ServerFailed
 from benchmarks.report import Progress, surroundings, table
 from benchmarks.starts import Footprint, StartRow, measure_footprint, measure_starts
@@ -31,12 +31,25 @@ MEGABYTE = 1_000_000
 
 def render_calls(rows: Sequence[Row]) -> str:
     """The table of calls."""
-    header = ["verb / subject", "memories", "calls", "p50 ms", "p95 ms", "x floor", "excess ms"]
+    header = [
+        "verb / subject",
+        "memories",
+        "calls",
+        "p50 ms",
+        "p95 ms",
+        "x floor",
+        "CPU ms",
+        "x floor",
+        "excess ms",
+    ]
     cells: list[list[str]] = []
     for memories, verb in dict.fromkeys((r.memories, r.verb) for r in rows):
         timings = by_subject(rows, memories, verb)
         for subject, timing in timings.items():
             beyond = excess(timings) if subject == STDIO else None
+            floor = timings[FLOOR]
+            # Over stdio most of the work is another process's, which this time leaves out.
+            alone = subject not in (STDIO, ECHO)
             cells.append(
                 [
                     f"{verb}: {subject}",
@@ -44,7 +57,9 @@ def render_calls(rows: Sequence[Row]) -> str:
                     str(timing.calls),
                     f"{timing.p50:.3f}",
                     f"{timing.p95:.3f}",
-                    f"{timing.p50 / timings[FLOOR].p50:.1f}",
+                    f"{timing.p50 / floor.p50:.1f}",
+                    f"{timing.cpu:.3f}" if alone else "",
+                    f"{timing.cpu / floor.cpu:.1f}" if alone else "",
                     "" if beyond is None else f"{beyond:+.2f}",
                 ]
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -24,6 +24,8 @@ from memori.store.migrate import read_info
 from memori.store.operations import Write, hash_payload
 
 T = TypeVar("T")
+#: How often a process that stays open looks for what has come due.
+_MAINTAIN_EVERY = timedelta(days=1)
 Moment = datetime | str | None
 
 
@@ -69,6 +71,7 @@ class Engine:
         self._opening = asyncio.Lock()
         self._pid = os.getpid()
         self._digest_key = b""
+        self._maintained = datetime.min.replace(tzinfo=UTC)
         self._scope_ids: dict[Scope, int] = {}
 
     async def __aenter__(self) -> Self:
@@ -154,7 +157,7 @@ class Engine:
         return self._database
 
     async def _maintain(self, database: Database) -> tuple[int, int]:
-        now = self._clock()
+        self._maintained = now = self._clock()
         due = await database.read(lambda connection: maintenance.scopes_due(connection, now))
         gone = (0, 0)
         for scope_id in due:
@@ -194,6 +197,8 @@ class Engine:
         if operation_id is not None:
             intake.check_name(operation_id, "operation_id")
         database = await self._open()
+        if self._clock() - self._maintained >= _MAINTAIN_EVERY:
+            await self._maintain(database)
         payload_hash = hash_payload(payload)
         operation = operation_id or new_id()
         moment = now or self._clock()

@@ -9,6 +9,7 @@ import uuid
 
 _lock = threading.Lock()
 _last = 0
+_last_number = 0
 
 
 def new_id() -> str:
@@ -39,9 +40,12 @@ def is_id(text: str) -> bool:
 
 
 def new_number() -> int:
-    """Make a positive 63-bit integer that sorts by time: milliseconds, then 15 random bits.
+    """Make a positive 63-bit integer that sorts by time: milliseconds, then a count.
 
-    Unique inside one scope for all practical purposes; the key it becomes part of turns the
-    rare collision into a conflict that is tried again with another number.
+    Numbers made by one process sort in the order they were made; two processes may make the
+    same one within a millisecond.
     """
-    return ((time.time_ns() // 1_000_000) << 15) | (int.from_bytes(os.urandom(2), "big") >> 1)
+    global _last_number
+    with _lock:
+        _last_number = max(_last_number + 1, (time.time_ns() // 1_000_000) << 15)
+        return _last_number

@@ -83,6 +83,7 @@ class NewTurn:
     role: str
     speaker: str | None
     at: datetime | None
+    at_given: bool
     external_id: str | None
     key: str | None
     metadata: Mapping[str, Any]
@@ -255,6 +256,7 @@ def prepare_turn(
     trust = _unit(given.trust, "trust", DEFAULT_TRUST[chosen])
     speaker = cleaner.text(given.speaker).strip() or None if given.speaker else None
     at = as_time(given.at, zone, "at")
+    at_given = at is not None
     if at is None and chosen != "import":
         at = now.astimezone(zone)
     external_id = None if given.external_id is None else cleaner.text(str(given.external_id))
@@ -267,6 +269,7 @@ def prepare_turn(
         role=role,
         speaker=speaker,
         at=at,
+        at_given=at_given,
         external_id=external_id,
         key=f"id:{external_id}" if external_id is not None else key and f"key:{key}",
         metadata=_metadata(cleaner, given.metadata),
@@ -385,8 +388,10 @@ def _ids(value: str | Iterable[str] | None) -> tuple[str, ...]:
 
 
 def _metadata(cleaner: Redactor, value: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    if not value:
+    if value is None:
         return {}
+    if not isinstance(cast("object", value), Mapping):
+        raise Rejected("metadata must be a JSON object")
     try:
         size = len(json.dumps(value, allow_nan=False))
     except (TypeError, ValueError):

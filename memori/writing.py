@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
+from uuid import NAMESPACE_OID, uuid5
 
 from memori import intake
 from memori.engine import Engine, Moment
@@ -147,8 +148,11 @@ class Writing(Engine):
         """
         scope = self._choose_scope(user_id, namespace)
         now = self._clock()
-        session = self._session(session_id) or (operation_id and f"session {operation_id}")
-        chosen = intake.check_name(session or new_id(), "session_id")
+        chosen = self._session(session_id)
+        if chosen is None and operation_id is not None:
+            # A repeated call must find the session that the first one made.
+            chosen = str(uuid5(NAMESPACE_OID, intake.check_name(operation_id, "operation_id")))
+        chosen = chosen or new_id()
         agent = self._agent(agent_id)
         read = [as_turn(given) for given in turns_given]
 
@@ -159,17 +163,22 @@ class Writing(Engine):
         given = prepare() if few else await asyncio.to_thread(prepare)
         if not any(isinstance(turn, intake.NewTurn) for turn in given):
             return tuple(_rejected(str(reason), operation_id, chosen) for reason in given)
-        payload = {"session_id": chosen, "turns": [_turn_payload(turn) for turn in given]}
-        return await self._write(
+        payload = {
+            "session_id": chosen,
+            "agent_id": agent,
+            "turns": [_turn_payload(turn) for turn in given],
+        }
+        recorded = await self._write(
             "record",
             scope,
             operation_id,
             payload,
             lambda w: turns.record(w, chosen, given, agent),
-            encode=lambda receipts: turns.pack(chosen, receipts),
+            encode=turns.pack,
             decode=turns.unpack,
             now=now,
         )
+        return recorded.receipts
 
     async def update(
         self,
@@ -380,4 +389,8 @@ def _rejected(reason: str, operation_id: str | None, session_id: str | None = No
 def _turn_payload(turn: turns.Given) -> Any:
     if isinstance(turn, str):
         return turn
-    return [turn.role, turn.content, turn.speaker, turn.external_id, turn.key]
+    return {
+        name: getattr(turn, name)
+        for name in turn.__slots__
+        if name not in ("terms", "text_key", "at_given") and (name != "at" or turn.at_given)
+    }

@@ -3,3 +3,13 @@
 Importing this package imports neither the MCP SDK nor the engine; `memori_mcp.server.create_server`
 builds a server.
 """
+
+from importlib.metadata import PackageNotFoundError, version
+
+
+def package_version() -> str:
+    """The version of the installed distribution, "0+source" in a checkout that is not installed."""
+    try:
+        return version("memori-mcp")
+    except PackageNotFoundError:
+        return "0+source"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from memori.errors import ConfigurationError
 from memori.model import MAX_NAME_CHARS
+from memori_mcp import package_version
 from memori_mcp.logs import LEVELS, configure_logging
 
 if TYPE_CHECKING:
@@ -68,10 +68,6 @@ def _serve(options: argparse.Namespace) -> int:
         serve_stdio(server, door)
     except* BrokenPipeError:
         logging.getLogger(__name__).info("the client went away before it read every answer")
-    if door.abandoned:
-        # A thread of the database driver still waits; the interpreter would wait for it.
-        sys.stderr.flush()
-        os._exit(0)
     return 0
 
 
@@ -82,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"memori-mcp {_version()}")
+    parser.add_argument("--version", action="version", version=f"memori-mcp {package_version()}")
     _add_serving_options(parser, suppress=False)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     serve = commands.add_parser("serve", help="serve on stdin and stdout (the default)")
@@ -180,13 +176,6 @@ def _check_sdk() -> None:
         raise ConfigurationError(
             f"the server needs mcp {needed} or newer and found {found}: {remedy}"
         )
-
-
-def _version() -> str:
-    try:
-        return version("memori-mcp")
-    except PackageNotFoundError:
-        return "0+source"
 
 
 def _one_line(error: Exception) -> str:

@@ -47,8 +47,6 @@ class Door:
         self._opened = anyio.Event()
         self._connections = 0
         self._calls = 0
-        self.abandoned = False
-        """True when the engine did not close in time: its threads may still be at work."""
 
     @property
     def busy(self) -> bool:
@@ -117,5 +115,4 @@ class Door:
         with anyio.move_on_after(CLOSE_SECONDS, shield=True) as scope:
             await engine.close()
         if scope.cancelled_caught:
-            self.abandoned = True
             _log.warning("the database did not close within %g seconds", CLOSE_SECONDS)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from memori.cli.output import ExitCode, Output, amount, describe, moment
@@ -89,7 +87,7 @@ async def turns(memori: AsyncMemori, args: argparse.Namespace, out: Output) -> E
 
 async def operations(memori: AsyncMemori, args: argparse.Namespace, out: Output) -> ExitCode:
     """What was written, the latest first."""
-    found = (await list_operations(memori, args.only))[: args.limit]
+    found = await memori.operations(verb=args.only, limit=args.limit)
     if out.as_json:
         out.items(found)
     elif found:
@@ -134,31 +132,6 @@ def path(settings: Settings, out: Output) -> ExitCode:
     else:
         out.text(where)
     return ExitCode.DONE
-
-
-async def list_operations(memori: AsyncMemori, only: str | None = None) -> list[Operation]:
-    """The latest operations, with the batches of one import taken together.
-
-    Args:
-        memori: the engine.
-        only: the verb to list; `import` is one too.
-    """
-    verb = "record" if only == "import" else only
-    found: dict[str, Operation] = {}
-    batches: Counter[str] = Counter()
-    for one in await memori.operations(limit=MAX_LIMIT, verb=verb):
-        whole, mark, _ = one.id.partition(":")
-        if not mark:
-            found[one.id] = one
-            continue
-        batches[whole] += 1
-        first = found.setdefault(whole, replace(one, id=whole, verb="import", undone=True))
-        found[whole] = replace(
-            first,
-            undone=first.undone and one.undone,
-            summary=amount(batches[whole], "batch", "batches"),
-        )
-    return [one for one in found.values() if only is None or one.verb == only]
 
 
 def show_operations(operations: Sequence[Operation], out: Output) -> None:

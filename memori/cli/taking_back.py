@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from memori.api import AsyncMemori
-from memori.cli.looking import MAX_LIMIT, list_operations, show_operations
+from memori.cli.looking import MAX_LIMIT, show_operations
 from memori.cli.output import ExitCode, Output, amount, is_interactive, moment
 from memori.cli.writing import show_receipt
 from memori.errors import InvalidArgument, NotFound
@@ -58,7 +58,7 @@ async def undo(memori: AsyncMemori, args: argparse.Namespace, out: Output) -> Ex
         raise InvalidArgument("give an operation's id or --last, not both")
     if args.operation:
         return _show_undone(await memori.undo(args.operation), out)
-    found = [one for one in await list_operations(memori) if _can_be_undone(one)]
+    found = [one for one in await memori.operations(limit=MAX_LIMIT) if _can_be_undone(one)]
     if args.last:
         if not found:
             raise NotFound("there is nothing to undo; `memori operations` lists what was written")

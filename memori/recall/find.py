@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +14,9 @@ from memori.model import Hit, Signal
 from memori.recall.query import Query
 from memori.recall.rank import Candidate, CorpusStats, choose_terms, rank
 from memori.recall.rerank import Ranked, Row, rerank
-from memori.store import index, reading, rows, scopes
+from memori.store import index, reading, rows, scopes, turns
 from memori.store.index import Place
-from memori.store.reading import Filter
+from memori.store.reading import Filter, MemoryGlimpse, TurnGlimpse
 from memori.store.tables import MEMORY_SHELF
 
 #: How many candidates the fusion looks at in a recall, and in a paged search.
@@ -38,12 +38,11 @@ class OpenScope:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """One eligible candidate with its row; `session_id` is None for a memory."""
+    """One candidate that passed: where it is, and what ranking reads of it."""
 
     scope: OpenScope
     place: Place
-    row: SqlRow[Any]
-    session_id: str | None
+    glimpse: MemoryGlimpse | TurnGlimpse
 
 
 def find_hits(
@@ -80,7 +79,7 @@ def find_hits(
             found[joint] = item
     ranked = rerank(query, candidates, [_to_rank(key, item) for key, item in found.items()])
     folded = _fold(connection, ranked, found, limit)
-    return [_to_hit(found[place.session_no, place.seq], place, origin) for place, origin in folded]
+    return _to_hits(connection, [(found[p.session_no, p.seq], p, origin) for p, origin in folded])
 
 
 def _eligible(
@@ -98,65 +97,77 @@ def _eligible(
     postings = index.read_postings(connection, scope.scope_id, terms)
     if not postings:
         return []
-    labelled = (
-        index.find_labelled(connection, scope.scope_id, chosen.labels) if chosen.labels else None
-    )
+    sight = _Sight(connection, scope, chosen)
     reach = stats.items + len(postings) * 8 if chosen.narrows else max(pool, limit)
     while True:
         candidates = rank(query, postings, stats, limit=reach, document_frequencies=frequencies)
-        eligible = _load(connection, scope, candidates, chosen, labelled, max(pool, limit))
+        eligible = sight.passing(candidates, max(pool, limit))
         if len(eligible) >= limit or len(candidates) < reach:
             return eligible
         reach *= 8
 
 
-def _load(
-    connection: Connection,
-    scope: OpenScope,
-    candidates: Sequence[Candidate],
-    chosen: Filter,
-    labelled: set[Place] | None,
-    wanted: int,
-) -> list[tuple[Candidate, _Found]]:
-    """The first `wanted` candidates whose rows exist and pass."""
-    names: dict[int, str] = {}
-    passed: list[tuple[Candidate, _Found]] = []
-    for start in range(0, len(candidates), wanted):
-        batch = [
-            candidate
-            for candidate in candidates[start : start + wanted]
-            if labelled is None or (candidate.session_no, candidate.seq) in labelled
-        ]
-        places = [(candidate.session_no, candidate.seq) for candidate in batch]
-        memories = reading.memories_at(
-            connection, scope.scope_id, [seq for shelf, seq in places if shelf == MEMORY_SHELF]
+class _Sight:
+    """Looks candidates up, and says which may be shown."""
+
+    def __init__(self, connection: Connection, scope: OpenScope, chosen: Filter) -> None:
+        self._connection = connection
+        self._scope = scope
+        self._chosen = chosen
+        self._session_no: int | None = None
+        if chosen.session_id is not None:
+            self._session_no = index.NOWHERE
+            session = turns.find_session(connection, scope.scope_id, chosen.session_id)
+            if session is not None:
+                self._session_no = session.session_no
+        self._labelled = (
+            index.find_labelled(connection, scope.scope_id, chosen.labels)
+            if chosen.labels
+            else None
         )
-        turns = reading.turns_at(
-            connection, scope.scope_id, [place for place in places if place[0] != MEMORY_SHELF]
-        )
-        unnamed = {session_no for session_no, _ in turns} - names.keys()
-        names |= rows.session_names(connection, scope.scope_id, unnamed)
-        for candidate, place in zip(batch, places, strict=True):
-            if place[0] == MEMORY_SHELF:
-                row = memories.get(place[1])
-                if row is not None and chosen.passes_memory(row):
-                    passed.append((candidate, _Found(scope, place, row, None)))
-            else:
-                row = turns.get(place)
-                if row is not None and chosen.passes_turn(row, names[place[0]]):
-                    passed.append((candidate, _Found(scope, place, row, names[place[0]])))
-        if len(passed) >= wanted:
-            break
-    return passed[:wanted]
+
+    def passing(
+        self, candidates: Sequence[Candidate], wanted: int
+    ) -> list[tuple[Candidate, _Found]]:
+        """The first `wanted` candidates that exist and pass, in their order."""
+        passed: list[tuple[Candidate, _Found]] = []
+        for start in range(0, len(candidates), wanted):
+            batch = candidates[start : start + wanted]
+            seen = self._look_up([(candidate.session_no, candidate.seq) for candidate in batch])
+            for candidate in batch:
+                place = (candidate.session_no, candidate.seq)
+                glimpse = seen.get(place)
+                if glimpse is not None:
+                    passed.append((candidate, _Found(self._scope, place, glimpse)))
+            if len(passed) >= wanted:
+                break
+        return passed[:wanted]
+
+    def _look_up(self, places: Sequence[Place]) -> dict[Place, MemoryGlimpse | TurnGlimpse]:
+        scope_id, chosen = self._scope.scope_id, self._chosen
+        if self._labelled is not None:
+            places = [place for place in places if place in self._labelled]
+        numbers = [seq for shelf, seq in places if shelf == MEMORY_SHELF]
+        said = [place for place in places if place[0] != MEMORY_SHELF]
+        if self._session_no is not None:
+            said = [place for place in said if place[0] == self._session_no]
+        seen: dict[Place, MemoryGlimpse | TurnGlimpse] = {}
+        for number, memory in reading.glimpse_memories(self._connection, scope_id, numbers).items():
+            if chosen.passes_memory(memory):
+                seen[MEMORY_SHELF, number] = memory
+        for place, turn in reading.glimpse_turns(self._connection, scope_id, said).items():
+            if chosen.passes_turn(turn):
+                seen[place] = turn
+        return seen
 
 
 def _to_rank(key: Place, item: _Found) -> Row:
-    row = item.row
-    if item.session_id is None:
-        said = row.valid_from or row.recorded_at
-        return Row(*key, row.content, "memory", at=said, category=row.category)
-    at = rows.in_offset(row.at, row.at_offset)
-    return Row(*key, row.content, "turn", row.speaker, row.role, at)
+    glimpse = item.glimpse
+    if isinstance(glimpse, MemoryGlimpse):
+        said = glimpse.valid_from or glimpse.recorded_at
+        return Row(*key, glimpse.content, "memory", at=said, category=glimpse.category)
+    at = rows.in_offset(glimpse.at, glimpse.at_offset)
+    return Row(*key, glimpse.content, "turn", glimpse.speaker, glimpse.role, at)
 
 
 def _fold(
@@ -166,18 +177,18 @@ def _fold(
     ranked = ranked[: limit * 2]
     origins = _origins(connection, [found[place.session_no, place.seq] for place in ranked])
     kept: list[tuple[Ranked, Sequence[SqlRow[Any]]]] = []
-    slot_of: dict[tuple[int, str], int] = {}
+    slot_of: dict[tuple[int, Place], int] = {}
     for place in ranked:
         item = found[place.session_no, place.seq]
         scope_id = item.scope.scope_id
-        if item.session_id is not None:
-            if (scope_id, item.row.id) not in slot_of and len(kept) < limit:
-                slot_of[scope_id, item.row.id] = len(kept)
+        if isinstance(item.glimpse, TurnGlimpse):
+            if (scope_id, item.place) not in slot_of and len(kept) < limit:
+                slot_of[scope_id, item.place] = len(kept)
                 kept.append((place, ()))
             continue
         origin = origins.get((scope_id, item.place[1]), ())
-        names = [(scope_id, turn.id) for turn in origin]
-        slots = [slot_of[name] for name in names if name in slot_of]
+        said = [(scope_id, (turn.session_no, turn.seq)) for turn in origin]
+        slots = [slot_of[turn] for turn in said if turn in slot_of]
         if slots and not kept[slots[0]][1]:
             score = kept[slots[0]][0].score
             kept[slots[0]] = (dataclasses.replace(place, score=score), origin)
@@ -185,30 +196,59 @@ def _fold(
             slots = [len(kept)]
             kept.append((place, origin))
         if slots:
-            slot_of.update(dict.fromkeys(names, slots[0]))
+            slot_of.update(dict.fromkeys(said, slots[0]))
     return kept
+
+
+def _by_scope(items: Iterable[_Found], kind: type[Any]) -> dict[OpenScope, list[Place]]:
+    places: dict[OpenScope, list[Place]] = {}
+    for item in items:
+        if isinstance(item.glimpse, kind):
+            places.setdefault(item.scope, []).append(item.place)
+    return places
 
 
 def _origins(
     connection: Connection, items: Sequence[_Found]
 ) -> dict[tuple[int, int], list[SqlRow[Any]]]:
     """By scope and memory number: the visible turns a memory comes from."""
-    numbers: dict[int, list[int]] = {}
-    for item in items:
-        if item.session_id is None:
-            numbers.setdefault(item.scope.scope_id, []).append(item.place[1])
     return {
-        (scope_id, number): origin
-        for scope_id, wanted in numbers.items()
-        for number, origin in rows.sources_of(connection, scope_id, wanted).items()
+        (scope.scope_id, number): origin
+        for scope, places in _by_scope(items, MemoryGlimpse).items()
+        for number, origin in rows.sources_of(
+            connection, scope.scope_id, [seq for _, seq in places]
+        ).items()
     }
 
 
-def _to_hit(item: _Found, ranked: Ranked, origin: Sequence[SqlRow[Any]]) -> Hit:
-    row = item.row
-    if item.session_id is not None:
-        return turn_hit(row, item.session_id, item.scope.namespace, ranked.score, ranked.signals)
-    return memory_hit(row, item.scope.namespace, ranked.score, ranked.signals, origin)
+def _to_hits(
+    connection: Connection, chosen: Sequence[tuple[_Found, Ranked, Sequence[SqlRow[Any]]]]
+) -> list[Hit]:
+    """Read the rows of the few items that are shown."""
+    items = [item for item, _, _ in chosen]
+    kept: dict[tuple[OpenScope, int], SqlRow[Any]] = {}
+    for scope, places in _by_scope(items, MemoryGlimpse).items():
+        numbers = [seq for _, seq in places]
+        for number, row in reading.memories_at(connection, scope.scope_id, numbers).items():
+            kept[scope, number] = row
+    said: dict[tuple[OpenScope, Place], SqlRow[Any]] = {}
+    names: dict[tuple[OpenScope, int], str] = {}
+    for scope, places in _by_scope(items, TurnGlimpse).items():
+        for place, row in reading.turns_at(connection, scope.scope_id, places).items():
+            said[scope, place] = row
+        sessions = {session_no for session_no, _ in places}
+        for number, name in rows.session_names(connection, scope.scope_id, sessions).items():
+            names[scope, number] = name
+    hits: list[Hit] = []
+    for item, ranked, origin in chosen:
+        scope, place = item.scope, item.place
+        if isinstance(item.glimpse, MemoryGlimpse):
+            row = kept[scope, place[1]]
+            hits.append(memory_hit(row, scope.namespace, ranked.score, ranked.signals, origin))
+        else:
+            row, name = said[scope, place], names[scope, place[0]]
+            hits.append(turn_hit(row, name, scope.namespace, ranked.score, ranked.signals))
+    return hits
 
 
 def turn_hit(

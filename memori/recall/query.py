@@ -10,14 +10,18 @@ from functools import cache
 
 from memori.text.analyser import STANDING_MARK, is_dense, split_words, stem
 from memori.text.dates import Period, find_periods
-from memori.text.stopwords import ENGLISH
+from memori.text.stopwords import ENGLISH, PARTICLES
 
-#: A question is searched by at most this many different terms, the first ones.
-MAX_TERMS = 64
+#: A question is searched by at most this many different terms, the weightiest.
+MAX_TERMS = 96
 #: Only this many characters of a question are read.
 MAX_CHARS = 8_000
 #: What a word about the asking rather than the asked weighs ("list", "summarise", "mention").
 REQUEST_WEIGHT = 0.3
+#: What a single character of a script without spaces weighs beside a pair of them, and by what a
+#: particle among them multiplies the weight.
+SINGLE_WEIGHT = 0.3
+PARTICLE_WEIGHT = 0.4
 
 _REQUEST_WORDS = frozenset(
     """
@@ -58,7 +62,7 @@ def parse_query(text: str, now: datetime) -> Query:
     """Read a question.
 
     Stop words are not searched for, unless there is nothing else. Of a script written without
-    spaces, pairs of characters are searched for, and a single one only where it stands alone.
+    spaces, pairs of characters are searched for, and with less weight single ones.
 
     Arguments:
         text: what was asked, in any language; only the first `MAX_CHARS` characters are read.
@@ -85,16 +89,23 @@ def _request_terms() -> frozenset[str]:
 
 
 def _terms(words: list[str]) -> dict[str, float]:
-    content = [word for word in words if word not in ENGLISH] or words
-    pairs = {word for word in content if len(word) == 2 and is_dense(word)}
-    inside = {character for pair in pairs for character in pair}
     terms: dict[str, float] = {}
-    for word in content:
+    for word in [word for word in words if word not in ENGLISH] or words:
         term = stem(word.casefold())
-        if term not in inside and term not in terms:
-            terms[term] = REQUEST_WEIGHT if term in _request_terms() else 1.0
-            if len(terms) == MAX_TERMS:
-                break
+        if term not in terms:
+            terms[term] = _weight(term)
+    if len(terms) > MAX_TERMS:
+        # The weightiest stay, the first of equals, in the order of the question.
+        kept = set(sorted(terms, key=lambda term: -terms[term])[:MAX_TERMS])
+        terms = {term: weight for term, weight in terms.items() if term in kept}
     if terms:
         terms[STANDING_MARK] = 1.0
     return terms
+
+
+def _weight(term: str) -> float:
+    if is_dense(term):
+        # Pairs come close to words; a single character is in many, a particle in all of them.
+        weight = 1.0 if len(term) > 1 else SINGLE_WEIGHT
+        return weight * PARTICLE_WEIGHT ** sum(character in PARTICLES for character in term)
+    return REQUEST_WEIGHT if term in _request_terms() else 1.0

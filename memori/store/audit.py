@@ -16,6 +16,10 @@ from memori.store.tables import events, memory_versions, operations, sessions
 from memori.store.tables import memories as memory_rows
 from memori.store.tables import turns as turn_rows
 
+#: Separates a group's id from the number of each of its operations, and what a group is called.
+GROUP_MARK = ":"
+GROUP_VERB = "import"
+
 
 def find_turn(connection: Connection, scope_id: int, turn_id: str) -> tuple[Row[Any], str] | None:
     """The row of one turn and the id of its session."""
@@ -119,22 +123,39 @@ def list_sessions(
 def list_operations(
     connection: Connection, scope_id: int, verb: str | None, limit: int
 ) -> tuple[Operation, ...]:
-    """The newest operations first."""
+    """The newest operations first; the numbered records of one import are one operation."""
     o = operations.c
     statement = select(operations).where(o.scope_id == scope_id)
     if verb is not None:
-        statement = statement.where(o.verb == verb)
-    found = connection.execute(statement.order_by(o.number.desc(), o.at.desc()).limit(limit))
-    return tuple(
-        Operation(
-            id=row.operation_id,
-            verb=row.verb,
-            at=row.at,
-            actor=row.actor,
-            summary=_summary(row),
-            undone=row.undone_by is not None,
-        )
-        for row in found
+        statement = statement.where(o.verb == ("record" if verb == GROUP_VERB else verb))
+    groups: dict[str, list[Row[Any]]] = {}
+    for row in connection.execute(statement.order_by(o.number.desc(), o.at.desc())):
+        whole = row.operation_id.partition(GROUP_MARK)[0] if row.verb == "record" else None
+        grouped = whole is not None and whole != row.operation_id
+        if (verb == GROUP_VERB and not grouped) or (verb == "record" and grouped):
+            continue
+        name = whole if grouped and whole is not None else row.operation_id
+        if name not in groups and len(groups) == limit:
+            break
+        groups.setdefault(name, []).append(row)
+    return tuple(_operation(name, parts) for name, parts in groups.items())
+
+
+def _operation(name: str, parts: Sequence[Row[Any]]) -> Operation:
+    """One operation, or the parts of a group as one."""
+    newest = parts[0]
+    summary, verb = _summary(newest), newest.verb
+    if name != newest.operation_id:
+        sessions_named = {row.answer["session_id"] for row in parts}
+        total = sum(row.answer["total"] for row in parts)
+        summary, verb = f"{total} turn(s) of {len(sessions_named)} session(s)", GROUP_VERB
+    return Operation(
+        id=name,
+        verb=verb,
+        at=newest.at,
+        actor=newest.actor,
+        summary=summary,
+        undone=all(row.undone_by is not None for row in parts),
     )
 
 
@@ -257,7 +278,7 @@ def _versions(
     earlier = connection.execute(
         select(memory_versions)
         .where(v.scope_id == scope_id, v.memory_no == row.memory_no)
-        .order_by(v.changed_at, v.operation_id)
+        .order_by(v.number)
     ).fetchall()
     sources = rows.source_ids(connection, scope_id, row.memory_no)
     now = rows.to_memory(row, namespace, sources)

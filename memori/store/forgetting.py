@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, delete, select, update
+from sqlalchemy import ColumnElement, Row, Table, delete, select, update
 
-from memori.errors import NotFound
+from memori.errors import InvalidArgument, NotFound
 from memori.model import Forgotten, Undone
 from memori.store import index, memories, turns
 from memori.store.operations import Write
@@ -43,6 +43,12 @@ class Targets:
     derived: list[str] = field(default_factory=list[str])
     sources_left: list[str] = field(default_factory=list[str])
     sessions: dict[int, str] = field(default_factory=dict[int, str])
+    root: str = ""
+    roots: dict[str, str] = field(default_factory=dict[str, str])
+
+    def went_with(self, item_id: str) -> None:
+        """Note which id a person named that makes this item go."""
+        self.roots[item_id] = self.root
 
 
 def forget(
@@ -62,9 +68,9 @@ def forget(
     """
     targets = _find(w, ids, keep_turns=keep_turns, hidden_too=purge)
     for row in targets.memories.values():
-        _bury_memory(w, row)
+        _bury_memory(w, row, targets.roots[row.id])
     for row in targets.turns.values():
-        _bury_turn(w, targets.sessions[row.session_no], row)
+        _bury_turn(w, targets.sessions[row.session_no], row, targets.roots[row.id])
     if purge:
         _delete(w, targets)
     action = "purged" if purge else "forgotten"
@@ -86,28 +92,40 @@ def forget(
 
 
 def restore(w: Write, ids: Sequence[str]) -> Undone:
-    """Bring hidden items back, with the turns and derived memories that were hidden with them.
+    """Bring hidden items back, with the turns and derived memories that went with them.
 
     Raises:
-        NotFound: an id names nothing hidden here (it may have been purged).
+        NotFound: an id names nothing that can still come back.
     """
-    operations_named: set[str] = set()
+    hidden_memories: dict[str, Row[Any]] = {}
+    hidden_turns: dict[str, Row[Any]] = {}
     for item_id in ids:
-        found = _hidden_by(w, item_id)
+        found = 0
+        for table, into in ((memory_rows, hidden_memories), (turn_rows, hidden_turns)):
+            named = (table.c.id == item_id) | (table.c.forgotten_with == item_id)
+            rows = {row.id: row for row in _hidden(w, table, named)}
+            found += len(rows)
+            into.update(rows)
         if not found:
-            raise NotFound(f"nothing forgotten has the id {item_id}; purged items cannot come back")
-        operations_named |= found
-    hidden_memories = _hidden_rows(w, memory_rows, operations_named)
-    hidden_turns = _hidden_rows(w, turn_rows, operations_named)
-    return _bring_back(w, hidden_memories, hidden_turns)
+            raise NotFound(
+                f"nothing forgotten within {KEEP_DAYS} days has the id {item_id}; "
+                "purged items cannot come back"
+            )
+    return _bring_back(w, list(hidden_memories.values()), list(hidden_turns.values()))
 
 
-def unforget(w: Write, operation_id: str) -> Undone:
-    """Bring back everything one `forget` hid."""
+def unforget(w: Write, operation_id: str, at: datetime) -> Undone:
+    """Bring back everything one `forget` of that time hid.
+
+    Raises:
+        InvalidArgument: it is longer ago than hidden things are kept.
+    """
+    if at <= w.now - _UNDO_WINDOW:
+        raise InvalidArgument(f"what was forgotten over {KEEP_DAYS} days ago is gone for good")
     return _bring_back(
         w,
-        _hidden_rows(w, memory_rows, {operation_id}),
-        _hidden_rows(w, turn_rows, {operation_id}),
+        _hidden(w, memory_rows, memory_rows.c.forgotten_by == operation_id),
+        _hidden(w, turn_rows, turn_rows.c.forgotten_by == operation_id),
     )
 
 
@@ -132,6 +150,7 @@ def purge_due(w: Write) -> tuple[int, int]:
 def _find(w: Write, ids: Iterable[str], *, keep_turns: bool, hidden_too: bool) -> Targets:
     targets = Targets()
     for item_id in dict.fromkeys(ids):
+        targets.root = item_id
         memory = memories.find(w.connection, w.scope_id, item_id)
         if memory is not None:
             _take_memory(w, targets, memory, keep_turns=keep_turns, hidden_too=hidden_too)
@@ -172,6 +191,7 @@ def _take_memory(
     if row.memory_no in targets.memories or (row.forgotten_at is not None and not hidden_too):
         return
     targets.memories[row.memory_no] = row
+    targets.went_with(row.id)
     for older in _replaced_by(w, row.id, undone_too=hidden_too):
         if older.memory_no not in targets.memories:
             targets.derived.append(older.id)
@@ -190,11 +210,11 @@ def _take_memory(
             memory_sources.c.memory_no == row.memory_no,
         )
     ).fetchall()
-    visible = [turn for turn in links if turn.forgotten_at is None or hidden_too]
-    if keep_turns or len(links) != 1:
-        targets.sources_left += [turn.id for turn in visible if turn.forgotten_at is None]
+    visible = [turn for turn in links if turn.forgotten_at is None]
+    if keep_turns or len(visible) > 1:
+        targets.sources_left += [turn.id for turn in visible]
         return
-    for turn in visible:
+    for turn in links if hidden_too else visible:
         targets.derived.append(turn.id)
         targets.sessions[turn.session_no] = session_name(w, turn.session_no)
         take_turn(w, targets, turn, hidden_too=hidden_too)
@@ -206,6 +226,7 @@ def take_turn(w: Write, targets: Targets, row: Row[Any], *, hidden_too: bool) ->
     if place in targets.turns or (row.forgotten_at is not None and not hidden_too):
         return
     targets.turns[place] = row
+    targets.went_with(row.id)
     s = memory_sources.c
     linked = w.connection.execute(
         select(s.memory_no).where(
@@ -216,13 +237,23 @@ def take_turn(w: Write, targets: Targets, row: Row[Any], *, hidden_too: bool) ->
         if memory_no in targets.memories:
             continue
         links = w.connection.execute(
-            select(s.session_no, s.seq).where(s.scope_id == w.scope_id, s.memory_no == memory_no)
+            select(s.session_no, s.seq, turn_rows.c.forgotten_at)
+            .join(
+                turn_rows,
+                (turn_rows.c.scope_id == s.scope_id)
+                & (turn_rows.c.session_no == s.session_no)
+                & (turn_rows.c.seq == s.seq),
+            )
+            .where(s.scope_id == w.scope_id, s.memory_no == memory_no)
         )
-        if all((link.session_no, link.seq) in targets.turns for link in links):
+        if all(
+            link.forgotten_at is not None or (link.session_no, link.seq) in targets.turns
+            for link in links
+        ):
             memory = _memory_numbered(w, memory_no)
             if memory.forgotten_at is None or hidden_too:
-                targets.memories[memory_no] = memory
                 targets.derived.append(memory.id)
+                _take_memory(w, targets, memory, keep_turns=True, hidden_too=hidden_too)
 
 
 def _replaced_by(w: Write, memory_id: str, *, undone_too: bool) -> Sequence[Row[Any]]:
@@ -254,17 +285,17 @@ def session_name(w: Write, session_no: int) -> str:
     ).scalar_one()
 
 
-def _bury_memory(w: Write, row: Row[Any]) -> None:
+def _bury_memory(w: Write, row: Row[Any], root: str) -> None:
     _entomb(w, memories.memory_digest(w, normalised_key(row.content)))
     if row.forgotten_at is None:
-        memories.hide(w, row)
+        memories.hide(w, row, root)
 
 
-def _bury_turn(w: Write, session_id: str, row: Row[Any]) -> None:
+def _bury_turn(w: Write, session_id: str, row: Row[Any], root: str) -> None:
     for digest in turns.turn_digests(w, session_id, row):
         _entomb(w, digest)
     if row.forgotten_at is None:
-        turns.hide(w, row)
+        turns.hide(w, row, root)
 
 
 def _entomb(w: Write, digest: str) -> None:
@@ -276,40 +307,11 @@ def _entomb(w: Write, digest: str) -> None:
         )
 
 
-def _hidden_by(w: Write, item_id: str) -> set[str]:
-    """The forget operations that hid this memory, turn or session."""
-    found: set[str] = set()
-    for table in (memory_rows, turn_rows):
-        row = w.connection.execute(
-            select(table.c.forgotten_by).where(
-                table.c.scope_id == w.scope_id,
-                table.c.id == item_id,
-                table.c.forgotten_at.is_not(None),
-            )
-        ).first()
-        if row is not None:
-            found.add(row.forgotten_by)
-    session = turns.find_session(w.connection, w.scope_id, item_id)
-    if session is not None:
-        c = turn_rows.c
-        found |= set(
-            w.connection.execute(
-                select(c.forgotten_by).where(
-                    c.scope_id == w.scope_id,
-                    c.session_no == session.session_no,
-                    c.forgotten_at.is_not(None),
-                )
-            ).scalars()
-        )
-    return found
-
-
-def _hidden_rows(w: Write, table: Any, operations_named: set[str]) -> Sequence[Row[Any]]:
+def _hidden(w: Write, table: Table, which: ColumnElement[bool]) -> Sequence[Row[Any]]:
+    """Hidden rows that are still kept."""
     return w.connection.execute(
         select(table).where(
-            table.c.scope_id == w.scope_id,
-            table.c.forgotten_by.in_(sorted(operations_named)),
-            table.c.forgotten_at.is_not(None),
+            table.c.scope_id == w.scope_id, which, table.c.forgotten_at > w.now - _UNDO_WINDOW
         )
     ).fetchall()
 

@@ -20,6 +20,8 @@ from memori.store.tables import LABEL_CHARS, TERM_CHARS, labels, postings, scope
 
 Place = tuple[int, int]
 """Where an item is in the index: `(session_no, seq)`."""
+#: A session number no turn has.
+NOWHERE = -1
 
 _GENERATIONS = Prepared(
     select(scopes.c.index_generation, scopes.c.building_generation).where(

@@ -60,15 +60,20 @@ def release(w: Write, item_id: str) -> Receipt:
     if row is None or not row.quarantined or row.forgotten_at is not None:
         raise NotFound(f"nothing quarantined has the id {item_id}; list it with memori review")
     kind = "turn" if turn is not None else "memory"
+    replaced: list[str] = []
     if turn is not None:
         turns.set_columns(w, row, {"quarantined": False})
         turns.index_row(w, turns.find(w, row))
     else:
-        memories.release(w, row)
+        replaced = memories.release(w, row)
     w.event("released", kind, item_id)
+    reason = "released from quarantine and recallable now"
+    if replaced:
+        reason += f"; it replaced {', '.join(replaced)}"
     return Receipt(
-        status="stored",
+        status="superseded" if replaced else "stored",
         id=item_id,
-        reason="released from quarantine and recallable now",
+        reason=reason,
         operation_id=w.operation_id,
+        superseded=tuple(replaced),
     )

@@ -19,6 +19,7 @@ from memori.store.prepared import Prepared
 from memori.store.rows import in_offset, source_ids
 from memori.store.tables import (
     MEMORY_SHELF,
+    events,
     memories,
     memory_sources,
     memory_versions,
@@ -88,7 +89,9 @@ def remember(w: Write, new: NewMemory) -> Receipt:
     """
     if new.source == "import" and is_tombstoned(w, memory_digest(w, new.key)):
         return _receipt(w, new, "rejected", None, "it was forgotten here and stays forgotten")
-    olds = [_supersedable(w, old) for old in new.supersedes]
+    named = [_supersedable(w, old) for old in new.supersedes]
+    # What nobody trusts yet must not push out what is believed; a release does it then.
+    olds = [] if new.quarantined else named
     digest = active_hash(w, new.key, quarantined=new.quarantined)
     current = _current(w, digest)
     if current is not None:
@@ -114,14 +117,20 @@ def remember(w: Write, new: NewMemory) -> Receipt:
     for old in olds:
         retire(w, old, by=memory_id, since=new.valid_from or w.now)
     if new.quarantined:
-        w.event("quarantined", "memory", memory_id, reason="reads like an instruction")
+        w.event(
+            "quarantined",
+            "memory",
+            memory_id,
+            reason="reads like an instruction",
+            detail={"supersedes": [old.id for old in named]},
+        )
         return _receipt(
             w,
             new,
             "quarantined",
             memory_id,
             f"it reads like an instruction and its source ({new.source}) is not trusted; it is "
-            "kept out of recall until a person releases it (memori review)",
+            "kept out of recall, and replaces nothing, until a person releases it (memori review)",
         )
     w.event("stored", "memory", memory_id)
     if olds:
@@ -206,10 +215,15 @@ def _edited(w: Write, edit: NewValues, memory_id: str, reason: str) -> Receipt:
 def save_version(w: Write, row: Row[Any]) -> None:
     """Keep the editable columns of a memory as they are now."""
     before = {name: _plain(getattr(row, name)) for name in EDITABLE}
+    v = memory_versions.c
+    last = w.connection.execute(
+        select(func.max(v.number)).where(v.scope_id == w.scope_id, v.memory_no == row.memory_no)
+    ).scalar_one()
     w.connection.execute(
         memory_versions.insert().values(
             scope_id=w.scope_id,
             memory_no=row.memory_no,
+            number=(last or 0) + 1,
             operation_id=w.operation_id,
             changed_at=w.now,
             before=before,
@@ -264,7 +278,7 @@ def retire(w: Write, old: Row[Any], *, by: str, since: datetime) -> None:
 
 def reinstate(w: Write, row: Row[Any]) -> None:
     """Make a hidden memory visible, and current again unless something else holds by now."""
-    values: dict[str, Any] = {"forgotten_at": None, "forgotten_by": None}
+    values: dict[str, Any] = dict.fromkeys(("forgotten_at", "forgotten_by", "forgotten_with"))
     if row.superseded_by is None:
         current = _current(w, row.content_hash)
         if current is None:
@@ -295,18 +309,50 @@ def index_row(w: Write, row: Row[Any]) -> None:
     )
 
 
-def release(w: Write, row: Row[Any]) -> None:
-    """Take a memory out of quarantine; it becomes current unless the same text already is."""
+def release(w: Write, row: Row[Any]) -> list[str]:
+    """Take a memory out of quarantine; it becomes current unless the same text already is.
+
+    Returns:
+        The ids of what it was meant to replace and replaces now.
+    """
+    wanted = w.connection.execute(
+        select(events.c.detail).where(
+            events.c.scope_id == w.scope_id,
+            events.c.item_id == row.id,
+            events.c.action == "quarantined",
+        )
+    ).scalars()
+    ids = [old for detail in wanted for old in detail.get("supersedes", ())]
+    olds = [
+        old for old in (find(w.connection, w.scope_id, each) for each in ids) if old is not None
+    ]
+    olds = [old for old in olds if old.forgotten_at is None and old.superseded_by is None]
+    since = row.valid_from or (w.now if olds else None)
     digest = active_hash(w, normalised_key(row.content), quarantined=False)
-    values: dict[str, Any] = {"quarantined": False, "content_hash": digest, "active_hash": None}
-    set_columns(w, row.memory_no, values)
+    set_columns(
+        w,
+        row.memory_no,
+        {
+            "quarantined": False,
+            "content_hash": digest,
+            "active_hash": None,
+            "valid_from": since,
+            "supersedes": olds[0].id if olds else None,
+        },
+    )
+    for old in olds:
+        retire(w, old, by=row.id, since=since or w.now)
     released = find(w.connection, w.scope_id, row.id)
     if released is not None:
         reinstate(w, released)
+    return [old.id for old in olds]
 
 
-def hide(w: Write, row: Row[Any]) -> None:
-    """Take a memory out of sight and out of the index; it is no longer current."""
+def hide(w: Write, row: Row[Any], root: str | None = None) -> None:
+    """Take a memory out of sight and out of the index; it is no longer current.
+
+    `root` is the id a person named when it goes because of a forget.
+    """
     if not row.quarantined:
         place = (MEMORY_SHELF, row.memory_no)
         index.remove_items(w.connection, w.scope_id, [(place, terms_of(row))])
@@ -314,7 +360,12 @@ def hide(w: Write, row: Row[Any]) -> None:
     set_columns(
         w,
         row.memory_no,
-        {"forgotten_at": w.now, "forgotten_by": w.operation_id, "active_hash": None},
+        {
+            "forgotten_at": w.now,
+            "forgotten_by": w.operation_id,
+            "forgotten_with": root,
+            "active_hash": None,
+        },
     )
 
 

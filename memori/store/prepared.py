@@ -16,6 +16,10 @@ Row = tuple[Any, ...]
 _Bind = tuple[str, Callable[[Any], Any] | None, Any]
 """A parameter: its name, what makes the driver's value of it, and its value if none is given."""
 
+_Result = tuple[int, Callable[[Any], Any]]
+"""A column of the result whose values must be converted: its position, and by what."""
+_Compiled = tuple[str, list[_Bind], list[_Result]]
+
 
 class Prepared:
     """A Core statement with named parameters, run with as little between it and the driver.
@@ -29,7 +33,7 @@ class Prepared:
     def __init__(self, statement: Executable, columns: Sequence[str] | None = None) -> None:
         self._statement: Any = statement
         self._columns = columns
-        self._compiled: dict[str, tuple[str, list[_Bind]]] = {}
+        self._compiled: dict[str, _Compiled] = {}
 
     def run(self, connection: Connection, values: Mapping[str, Any]) -> list[Row]:
         """Execute once.
@@ -39,26 +43,27 @@ class Prepared:
             values: a value for every parameter.
 
         Returns:
-            The rows it returns, as the driver gives them; empty when it returns none.
+            The rows it returns; empty when it returns none.
         """
-        sql, names = self._for(connection.dialect)
+        sql, names, results = self._for(connection.dialect)
         cursor = connection.connection.cursor()
         try:
             cursor.execute(sql, _bind(names, values))
-            return list(cursor.fetchall()) if cursor.description else []
+            found = list(cursor.fetchall()) if cursor.description else []
+            return [_convert(row, results) for row in found] if results else found
         finally:
             cursor.close()
 
     def run_many(self, connection: Connection, rows: Sequence[Row]) -> None:
         """Execute for each row of plain values (numbers and text), in the statement's order."""
-        sql, _ = self._for(connection.dialect)
+        sql, _, _ = self._for(connection.dialect)
         cursor = connection.connection.cursor()
         try:
             cursor.executemany(sql, rows)
         finally:
             cursor.close()
 
-    def _for(self, dialect: Dialect) -> tuple[str, list[_Bind]]:
+    def _for(self, dialect: Dialect) -> _Compiled:
         known = self._compiled.get(dialect.name)
         if known is None:
             compiled = self._statement.compile(dialect=dialect, column_keys=self._columns)
@@ -67,8 +72,21 @@ class Prepared:
                 (name, bind.type.dialect_impl(dialect).bind_processor(dialect), bind.value)
                 for name, bind in binds
             ]
-            known = self._compiled[dialect.name] = (str(compiled), names)
+            columns: Any = getattr(self._statement, "selected_columns", ())
+            processors = [
+                column.type.dialect_impl(dialect).result_processor(dialect, None)
+                for column in columns
+            ]
+            results = [(at, each) for at, each in enumerate(processors) if each is not None]
+            known = self._compiled[dialect.name] = (str(compiled), names, results)
         return known
+
+
+def _convert(row: Row, results: Sequence[_Result]) -> Row:
+    values = list(row)
+    for at, process in results:
+        values[at] = process(values[at])
+    return tuple(values)
 
 
 def _bind(names: Sequence[_Bind], values: Mapping[str, Any]) -> Row:

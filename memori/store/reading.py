@@ -2,30 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, exists, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    exists,
+    func,
+    or_,
+    select,
+)
 
 from memori.model import Category, Kind
-from memori.store import rows
 from memori.store.index import Place
+from memori.store.prepared import Prepared
 from memori.store.tables import MEMORY_SHELF, labels, memories, sessions, turns
 
 _MEMORIES = select(memories).where(
     memories.c.scope_id == bindparam("scope"),
     memories.c.memory_no.in_(bindparam("numbers", expanding=True)),
 )
-_SESSION_TURNS = select(turns).where(
-    turns.c.scope_id == bindparam("scope"),
-    turns.c.session_no == bindparam("session"),
-    turns.c.seq.in_(bindparam("seqs", expanding=True)),
-)
+#: How much of a text is read to rank it.
+GLIMPSE_CHARS = 600
 #: When a turn was said, or heard of if nobody says when.
 TURN_TIME = func.coalesce(turns.c.at, turns.c.recorded_at)
+
+
+_SIZES = (4, 16, 48, 96, 192)
+_BATCH = _SIZES[-1]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +82,7 @@ class Filter:
             )
         )
 
-    def passes_memory(self, row: Row[Any]) -> bool:
+    def passes_memory(self, row: Row[Any] | MemoryGlimpse) -> bool:
         """Whether a row of `memories` may be shown."""
         if "memory" not in self.kinds or row.quarantined:
             return False
@@ -84,13 +98,11 @@ class Filter:
             return False
         return self._known(row.recorded_at) and (self.include_superseded or self._holds(row))
 
-    def passes_turn(self, row: Row[Any], session_id: str) -> bool:
-        """Whether a row of `turns` may be shown."""
+    def passes_turn(self, row: Row[Any] | TurnGlimpse) -> bool:
+        """Whether a row of `turns` may be shown; its session is for the caller to compare."""
         if "turn" not in self.kinds or row.quarantined or self.category is not None:
             return False
         if row.forgotten_at is not None and not self.include_forgotten:
-            return False
-        if self.session_id is not None and session_id != self.session_id:
             return False
         if self.agent_id is not None and row.agent_id != self.agent_id:
             return False
@@ -105,7 +117,7 @@ class Filter:
     def _known(self, recorded_at: datetime) -> bool:
         return self.known_at is None or recorded_at <= self.known_at
 
-    def _holds(self, row: Row[Any]) -> bool:
+    def _holds(self, row: Row[Any] | MemoryGlimpse) -> bool:
         """Whether the memory is true at `as_of` (now), by what was known at `known_at` (now)."""
         at = self.as_of or self.known_at or self.now
         ends = row.valid_until
@@ -122,6 +134,119 @@ class Filter:
         return self.as_of is None or row.valid_from is None or row.valid_from <= self.as_of
 
 
+class MemoryGlimpse(NamedTuple):
+    """What filtering and ranking read of a memory; `content` is its beginning."""
+
+    memory_no: int
+    content: str
+    category: Category
+    quarantined: bool
+    forgotten_at: datetime | None
+    valid_from: datetime | None
+    valid_until: datetime | None
+    superseded_from: datetime | None
+    retired_at: datetime | None
+    recorded_at: datetime
+    session_id: str | None
+    agent_id: str | None
+
+
+class TurnGlimpse(NamedTuple):
+    """What filtering and ranking read of a turn; `content` is its beginning."""
+
+    session_no: int
+    seq: int
+    content: str
+    speaker: str | None
+    role: str
+    at: datetime | None
+    at_offset: int | None
+    recorded_at: datetime
+    quarantined: bool
+    forgotten_at: datetime | None
+    agent_id: str | None
+
+
+def glimpse_memories(
+    connection: Connection, scope_id: int, numbers: Sequence[int]
+) -> dict[int, MemoryGlimpse]:
+    """By number: what ranking reads of these memories; those that do not exist are left out."""
+    found: dict[int, MemoryGlimpse] = {}
+    for batch, size in _batches(numbers):
+        values: dict[str, Any] = {f"no_{at}": number for at, number in enumerate(batch)}
+        for row in _glimpse_memories(size).run(connection, {"scope": scope_id, **values}):
+            found[row[0]] = MemoryGlimpse(*row)
+    return found
+
+
+def glimpse_turns(
+    connection: Connection, scope_id: int, places: Sequence[Place]
+) -> dict[Place, TurnGlimpse]:
+    """By place: what ranking reads of these turns; places that hold nothing are left out."""
+    found: dict[Place, TurnGlimpse] = {}
+    for batch, size in _batches(places):
+        values: dict[str, Any] = {"scope": scope_id}
+        for at, (session_no, seq) in enumerate(batch):
+            values[f"session_{at}"], values[f"seq_{at}"] = session_no, seq
+        for row in _glimpse_turns(size).run(connection, values):
+            found[row[0], row[1]] = TurnGlimpse(*row)
+    return found
+
+
+@cache
+def _whole_turns(size: int) -> Select[Any]:
+    return select(turns).where(*_at_places(size))
+
+
+@cache
+def _glimpse_memories(size: int) -> Prepared:
+    columns = _glimpsed(memories, MemoryGlimpse._fields)
+    numbers: list[Any] = [bindparam(f"no_{at}") for at in range(size)]
+    return Prepared(
+        select(*columns).where(
+            memories.c.scope_id == bindparam("scope"), memories.c.memory_no.in_(numbers)
+        )
+    )
+
+
+@cache
+def _glimpse_turns(size: int) -> Prepared:
+    columns = _glimpsed(turns, TurnGlimpse._fields)
+    return Prepared(select(*columns).where(*_at_places(size)))
+
+
+def _glimpsed(table: Table, names: Sequence[str]) -> list[ColumnElement[Any]]:
+    return [
+        func.substr(table.c.content, 1, GLIMPSE_CHARS) if name == "content" else table.c[name]
+        for name in names
+    ]
+
+
+def _at_places(size: int) -> tuple[ColumnElement[bool], ...]:
+    """The turns at so many places: an OR of key look-ups, which every database does by index."""
+    c = turns.c
+    return (
+        or_(
+            *(
+                and_(
+                    c.scope_id == bindparam("scope"),
+                    c.session_no == bindparam(f"session_{at}"),
+                    c.seq == bindparam(f"seq_{at}"),
+                )
+                for at in range(size)
+            )
+        ),
+    )
+
+
+def _batches(keys: Sequence[T]) -> Iterator[tuple[list[T], int]]:
+    """The keys in batches of a few fixed sizes, padded with repeats, so that statements recur."""
+    for start in range(0, len(keys), _BATCH):
+        batch = list(keys[start : start + _BATCH])
+        size = next(size for size in _SIZES if size >= len(batch))
+        yield batch + [batch[-1]] * (size - len(batch)), size
+
+
 def memories_at(
     connection: Connection, scope_id: int, numbers: Collection[int]
 ) -> dict[int, Row[Any]]:
@@ -133,18 +258,16 @@ def memories_at(
 
 
 def turns_at(
-    connection: Connection, scope_id: int, places: Iterable[Place]
+    connection: Connection, scope_id: int, places: Sequence[Place]
 ) -> dict[Place, Row[Any]]:
     """Rows of `turns` by place; places that hold nothing are left out."""
-    by_session: dict[int, list[int]] = {}
-    for session_no, seq in places:
-        by_session.setdefault(session_no, []).append(seq)
     found: dict[Place, Row[Any]] = {}
-    for session_no, seqs in by_session.items():
-        for row in connection.execute(
-            _SESSION_TURNS, {"scope": scope_id, "session": session_no, "seqs": seqs}
-        ):
-            found[session_no, row.seq] = row
+    for batch, size in _batches(places):
+        values: dict[str, Any] = {"scope": scope_id}
+        for at, (session_no, seq) in enumerate(batch):
+            values[f"session_{at}"], values[f"seq_{at}"] = session_no, seq
+        for row in connection.execute(_whole_turns(size), values):
+            found[row.session_no, row.seq] = row
     return found
 
 
@@ -201,7 +324,6 @@ def list_turns(
             .scalar_subquery()
         )
     conditions += _labelled(scope_id, chosen, c.session_no, c.seq)
-    # The session was compared above, so its name need not be looked up for each row.
     return _page(
         connection,
         select(turns).where(*conditions),
@@ -209,12 +331,8 @@ def list_turns(
         chosen,
         after,
         limit,
-        partial(_passes_turn, chosen),
+        chosen.passes_turn,
     )
-
-
-def _passes_turn(chosen: Filter, row: Row[Any]) -> bool:
-    return chosen.passes_turn(row, chosen.session_id or "")
 
 
 def _labelled(
@@ -266,11 +384,6 @@ def _page(
 def time_of(row: Row[Any]) -> datetime:
     """The time a page is ordered by: when a turn was said, when a memory was recorded."""
     return getattr(row, "at", None) or row.recorded_at
-
-
-def session_name(connection: Connection, scope_id: int, session_no: int) -> str:
-    """The id of one session."""
-    return rows.session_names(connection, scope_id, {session_no})[session_no]
 
 
 def turns_of_session(

@@ -105,7 +105,9 @@ def to_turn(row: Row[Any], session_id: str) -> Turn:
 
 
 _SOURCES = (
-    select(memory_sources.c.memory_no, turns.c.id, turns.c.external_id)
+    select(
+        memory_sources.c.memory_no, turns.c.id, turns.c.external_id, turns.c.session_no, turns.c.seq
+    )
     .join(
         memory_sources,
         (memory_sources.c.scope_id == turns.c.scope_id)

@@ -102,6 +102,7 @@ turns = Table(
     Column("operation_id", exact_text(MAX_NAME_CHARS), nullable=False),
     Column("forgotten_at", UtcDateTime),
     Column("forgotten_by", exact_text(MAX_NAME_CHARS)),
+    Column("forgotten_with", exact_text(MAX_NAME_CHARS)),
     ForeignKeyConstraint(
         ["scope_id", "session_no"],
         ["sessions.scope_id", "sessions.session_no"],
@@ -154,6 +155,7 @@ memories = Table(
     Column("operation_id", exact_text(MAX_NAME_CHARS), nullable=False),
     Column("forgotten_at", UtcDateTime),
     Column("forgotten_by", exact_text(MAX_NAME_CHARS)),
+    Column("forgotten_with", exact_text(MAX_NAME_CHARS)),
     ForeignKeyConstraint(["scope_id"], ["scopes.scope_id"], name="memories_scope"),
     UniqueConstraint("scope_id", "id", name="memories_by_id"),
     UniqueConstraint("scope_id", "active_hash", name="memories_by_active_hash"),
@@ -172,7 +174,8 @@ memory_versions = Table(
     metadata,
     Column("scope_id", Integer, primary_key=True, autoincrement=False),
     Column("memory_no", BigInteger, primary_key=True, autoincrement=False),
-    Column("operation_id", exact_text(MAX_NAME_CHARS), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("operation_id", exact_text(MAX_NAME_CHARS), nullable=False),
     Column("changed_at", UtcDateTime, nullable=False),
     Column("before", JSON, nullable=False),
     ForeignKeyConstraint(

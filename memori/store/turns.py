@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, func, select
@@ -43,9 +43,16 @@ Given = NewTurn | str
 """A turn to record, or the reason it is rejected."""
 
 
-def record(
-    w: Write, session_id: str, given: Sequence[Given], agent_id: str | None
-) -> tuple[Receipt, ...]:
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a record answers: its receipts, and the `seq` of those written now, by number."""
+
+    session_id: str
+    receipts: tuple[Receipt, ...]
+    seqs: Mapping[int, int]
+
+
+def record(w: Write, session_id: str, given: Sequence[Given], agent_id: str | None) -> Recorded:
     """Append turns to a session in the order given.
 
     Args:
@@ -55,13 +62,14 @@ def record(
         agent_id: recorded on each turn.
 
     Returns:
-        One receipt a turn, in the same order.
+        One receipt a turn, in the same order, and where the stored ones are.
     """
     fresh = [turn for turn in given if isinstance(turn, NewTurn)]
     session = find_session(w.connection, w.scope_id, session_id)
     known = _known_rows(w, session.session_no, fresh) if session is not None else {}
     new: dict[str, tuple[str, str]] = {}
     receipts: list[Receipt] = []
+    seqs: dict[int, int] = {}
     rows: list[dict[str, Any]] = []
     items: list[tuple[index.Place, Mapping[str, int]]] = []
     session_no, seq = _number(w, session)
@@ -88,6 +96,7 @@ def record(
             items.append(((session_no, seq), turn.terms))
         if key is not None:
             new[key] = (turn_id, turn.content)
+        seqs[len(receipts)] = seq
         receipts.append(_stored(w, session_id, turn, turn_id))
         seq += 1
     if rows:
@@ -98,7 +107,7 @@ def record(
         _label(w, rows)
         detail = {"first_seq": first, "last_seq": seq - 1}
         w.event("recorded", "session", session_id, detail=detail)
-    return tuple(receipts)
+    return Recorded(session_id, tuple(receipts), seqs)
 
 
 def find_session(connection: Connection, scope_id: int, session_id: str) -> Row[Any] | None:
@@ -118,42 +127,44 @@ def find(w: Write, row: Row[Any]) -> Row[Any]:
     ).one()
 
 
-def pack(session_id: str, receipts: Sequence[Receipt]) -> dict[str, Any]:
-    """The answer of a record as it is kept: what `unpack` cannot read from the turns."""
+def pack(recorded: Recorded) -> dict[str, Any]:
+    """The answer of a record as it is kept: what `unpack` cannot read from the turns.
+
+    Plainly stored turns are kept as runs `[first number, first seq, how many]`.
+    """
     plain = Receipt(
-        status="stored", id=None, reason=_STORED, operation_id="", session_id=session_id
+        status="stored", id=None, reason=_STORED, operation_id="", session_id=recorded.session_id
     )
-    others = {
-        str(number): as_json(receipt)
-        for number, receipt in enumerate(receipts)
-        if replace(receipt, id=None, operation_id="", external_id=None) != plain
-    }
-    return {"session_id": session_id, "total": len(receipts), "others": others}
+    others: dict[str, Any] = {}
+    runs: list[list[int]] = []
+    for number, receipt in enumerate(recorded.receipts):
+        seq = recorded.seqs.get(number)
+        if seq is None or replace(receipt, id=None, operation_id="", external_id=None) != plain:
+            others[str(number)] = as_json(receipt)
+        elif runs and [runs[-1][0] + runs[-1][2], runs[-1][1] + runs[-1][2]] == [number, seq]:
+            runs[-1][2] += 1
+        else:
+            runs.append([number, seq, 1])
+    total = len(recorded.receipts)
+    return {"session_id": recorded.session_id, "total": total, "runs": runs, "others": others}
 
 
-def unpack(w: Write, answer: Mapping[str, Any]) -> tuple[Receipt, ...]:
-    """The receipts of an earlier record."""
-    others = {int(number): revive(Receipt, value) for number, value in answer["others"].items()}
-    told = {receipt.id for receipt in others.values()}
+def unpack(w: Write, answer: Mapping[str, Any]) -> Recorded:
+    """The receipts of an earlier record; what was purged since is said to be."""
+    receipts = {int(number): revive(Receipt, value) for number, value in answer["others"].items()}
     c = turns.c
-    stored = [
-        row
+    stored = {
+        row.seq: row
         for row in w.connection.execute(
-            select(c.id, c.external_id)
-            .where(c.scope_id == w.scope_id, c.operation_id == w.operation_id)
-            .order_by(c.seq)
+            select(c.seq, c.id, c.external_id).where(
+                c.scope_id == w.scope_id, c.operation_id == w.operation_id
+            )
         )
-        if row.id not in told
-    ]
-    missing = answer["total"] - len(others) - len(stored)
-    receipts: list[Receipt] = []
-    for number in range(answer["total"]):
-        if number in others:
-            receipts.append(others[number])
-            continue
-        row = stored.pop(0) if stored and missing == 0 else None
-        receipts.append(
-            Receipt(
+    }
+    for first, first_seq, count in answer["runs"]:
+        for step in range(count):
+            row = stored.get(first_seq + step)
+            receipts[first + step] = Receipt(
                 status="stored" if row is not None else "rejected",
                 id=row.id if row is not None else None,
                 reason=_STORED if row is not None else "it was stored and purged since",
@@ -161,8 +172,8 @@ def unpack(w: Write, answer: Mapping[str, Any]) -> tuple[Receipt, ...]:
                 session_id=answer["session_id"],
                 external_id=row.external_id if row is not None else None,
             )
-        )
-    return tuple(receipts)
+    ordered = tuple(receipts[number] for number in range(answer["total"]))
+    return Recorded(answer["session_id"], ordered, {})
 
 
 def terms_of(row: Row[Any]) -> Mapping[str, int]:
@@ -185,7 +196,7 @@ def set_columns(w: Write, row: Row[Any], values: Mapping[str, Any]) -> None:
 
 def reinstate(w: Write, row: Row[Any]) -> None:
     """Make a hidden turn visible again."""
-    set_columns(w, row, {"forgotten_at": None, "forgotten_by": None})
+    set_columns(w, row, dict.fromkeys(("forgotten_at", "forgotten_by", "forgotten_with")))
     index_row(w, row)
 
 
@@ -198,13 +209,17 @@ def index_row(w: Write, row: Row[Any]) -> None:
     index.set_labels(w.connection, w.scope_id, place, metadata=row.metadata)
 
 
-def hide(w: Write, row: Row[Any]) -> None:
-    """Take a turn out of sight and out of the index."""
+def hide(w: Write, row: Row[Any], root: str | None = None) -> None:
+    """Take a turn out of sight and out of the index; `root` as in `memories.hide`."""
     if not row.quarantined:
         place = (row.session_no, row.seq)
         index.remove_items(w.connection, w.scope_id, [(place, terms_of(row))])
         index.clear_labels(w.connection, w.scope_id, place)
-    set_columns(w, row, {"forgotten_at": w.now, "forgotten_by": w.operation_id})
+    set_columns(
+        w,
+        row,
+        {"forgotten_at": w.now, "forgotten_by": w.operation_id, "forgotten_with": root},
+    )
 
 
 def turn_digests(w: Write, session_id: str, row: Row[Any]) -> tuple[str, ...]:

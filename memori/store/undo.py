@@ -11,12 +11,10 @@ from sqlalchemy import Row, select
 from memori.errors import InvalidArgument, NotFound
 from memori.model import Undone
 from memori.store import forgetting, memories, turns
+from memori.store.audit import GROUP_MARK
 from memori.store.operations import Write
 from memori.store.tables import memory_versions, operations
 from memori.store.tables import turns as turn_rows
-
-#: Separates a group's id from the number of each of its operations.
-GROUP_MARK = ":"
 
 
 def undo(w: Write, operation_id: str) -> Undone:
@@ -77,7 +75,7 @@ def _undo_one(w: Write, row: Row[Any]) -> Undone:
     if row.verb == "forget":
         if row.answer["purged"]:
             raise InvalidArgument("a purge is final and cannot be undone")
-        return forgetting.unforget(w, row.operation_id)
+        return forgetting.unforget(w, row.operation_id, row.at)
     if row.verb == "record":
         return _undo_record(w, row.operation_id)
     if row.verb in ("remember", "update"):
@@ -105,6 +103,8 @@ def _undo_record(w: Write, operation_id: str) -> Undone:
 
 def _undo_memory(w: Write, operation: Row[Any]) -> Undone:
     memory_id = operation.answer["id"]
+    if memory_id is None:
+        return _undone(w)  # it was rejected, so nothing is there
     row = memories.find(w.connection, w.scope_id, memory_id)
     if row is None:
         raise InvalidArgument(f"memory {memory_id} was purged; its write cannot be undone")
@@ -116,12 +116,11 @@ def _undo_memory(w: Write, operation: Row[Any]) -> Undone:
         )
     # The successor leaves first, so that an older memory of the same text can be current again.
     hidden: list[str] = []
-    if row.operation_id == operation.operation_id:
-        if row.forgotten_at is None:
-            memories.hide(w, row)
-            hidden.append(row.id)
-    else:
-        memories.set_columns(w, row.memory_no, {"evidence": max(1, row.evidence - 1)})
+    if row.evidence > 1:
+        memories.set_columns(w, row.memory_no, {"evidence": row.evidence - 1})
+    elif row.forgotten_at is None:
+        memories.hide(w, row)
+        hidden.append(row.id)
     restored = [_current_again(w, old) for old in operation.answer["superseded"]]
     return _undone(w, hidden=hidden, restored=[old for old in restored if old is not None])
 
@@ -149,7 +148,7 @@ def _undo_change(w: Write, row: Row[Any], operation_id: str) -> Undone:
     versions = w.connection.execute(
         select(memory_versions)
         .where(v.scope_id == w.scope_id, v.memory_no == row.memory_no)
-        .order_by(v.changed_at, v.operation_id)
+        .order_by(v.number)
     ).fetchall()
     mine = [at for at, version in enumerate(versions) if version.operation_id == operation_id]
     if not mine:

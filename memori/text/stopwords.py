@@ -31,3 +31,11 @@ ENGLISH: frozenset[str] = frozenset(
     um uh hmm
     """.split()
 )
+
+#: Characters of Chinese and Japanese that carry grammar rather than content: pronouns, particles,
+#: auxiliaries. A pair of characters says less for each of them it holds.
+PARTICLES: frozenset[str] = frozenset(
+    "我你您他她它们的地得了着过是在有和与或也都就还又再很太真好吗呢吧啊呀哦嗯哈嘿这那哪么什怎"
+    "谁几要会能可以想说给到去来不没别但因为所如果些个一"
+    "のはがをにでともへ"
+)

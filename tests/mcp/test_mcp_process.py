@@ -99,7 +99,7 @@ def test_stored_text_never_reaches_the_log(start_server: StartServer) -> None:
 
 @pytest.mark.parametrize("ending", ["eof", "SIGTERM", "SIGINT"])
 def test_an_ending_is_quick_clean_and_leaves_everything_written(
-    start_server: StartServer, ending: str
+    start_server: StartServer, tmp_path: Path, ending: str
 ) -> None:
     server = start_server()
     server.initialize()
@@ -112,6 +112,8 @@ def test_an_ending_is_quick_clean_and_leaves_everything_written(
         assert server.process.wait(10) == 0
     assert time.monotonic() - begun < 3
     assert server.errors() == ""
+    # SQLite removes its log when the last connection is closed as it should be.
+    assert not (tmp_path / "memori.db-wal").exists()
     later = start_server()
     later.initialize()
     assert later.call("recall", query="cat")["structuredContent"]["items"][0]["id"] == kept
@@ -140,6 +142,31 @@ def test_an_ending_does_not_wait_for_a_slow_call(
         other.execute("ROLLBACK")
         other.close()
     assert "Traceback" not in server.errors()
+
+
+@pytest.mark.parametrize("ending", ["eof", "SIGTERM", "SIGINT"])
+def test_a_write_under_way_at_the_end_is_finished_and_answered(
+    start_server: StartServer, tmp_path: Path, ending: str
+) -> None:
+    server = start_server()
+    server.initialize()
+    server.call("remember", content="Pixel is a cat.")
+    other = sqlite3.connect(tmp_path / "memori.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    number = server.request("tools/call", {"name": "remember", "arguments": {"content": "Late."}})
+    time.sleep(0.3)
+    if ending == "eof":
+        assert server.process.stdin is not None
+        server.process.stdin.close()
+    else:
+        os.kill(server.process.pid, signal.Signals[ending])
+    time.sleep(0.2)
+    other.execute("ROLLBACK")
+    other.close()
+    answer = server.read()
+    assert answer["id"] == number
+    assert answer["result"]["structuredContent"]["status"] == "stored"
+    assert server.process.wait(10) == 0
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])

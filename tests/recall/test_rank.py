@@ -127,11 +127,10 @@ def test_a_question_about_oneself_prefers_the_users_own_words() -> None:
 
 def test_the_time_named_in_the_question_decides_between_equals() -> None:
     made = Index()
-    for number, month in ((1, 1), (2, 2), (3, 3)):
-        made.session(
-            number, ("Ann", "I went to the dentist."), at=datetime(2024, month, 5, tzinfo=UTC)
-        )
-    first = made.recall("What did Ann do in the week of 5 February 2024 at the dentist?")[0]
+    for number, day in ((1, 5), (2, 12), (3, 19)):
+        at = datetime(2024, 3, day, tzinfo=UTC)
+        made.session(number, ("Ann", "I went to the dentist."), at=at)
+    first = made.recall("What did Ann do at the dentist last week?")[0]
     assert first.session_no == 2
 
 
@@ -166,6 +165,30 @@ def test_a_memory_without_neighbours_ranks_beside_turns(index: Index) -> None:
     )
     index.memory(1, "Ben's favourite music is Baltic jazz.")
     assert index.best("What is Ben's favourite music?") == "Ben's favourite music is Baltic jazz."
+
+
+def test_a_memory_is_not_outranked_for_having_no_conversation_around_it() -> None:
+    text = "I keep bees behind the old mill, and sell the honey in the village every week."
+    rows = [Row(0, 1, text, kind="memory"), Row(1, 5, text, speaker="Ben", role="user", at=AT)]
+    candidates = [
+        Candidate(0, 1, score=10.0, own=10.0, window=10.0, session=10.0, coverage=1.0),
+        Candidate(1, 5, score=20.0, own=8.0, window=30.0, session=30.0, coverage=1.0),
+    ]
+    ranked = rerank(parse_query("Who keeps bees?", NOW), candidates, rows)
+    assert [item.session_no for item in ranked] == [0, 1]
+
+
+def test_a_window_is_worth_the_same_however_many_candidates_are_asked_for(index: Index) -> None:
+    for number in range(10, 30):
+        index.session(number, ("Ann", "Bees like lavender."), ("Ben", "Bees like thyme, too."))
+    _, many = index.candidates("bees")
+    _, few = index.candidates("bees", limit=2)
+    windows = {(c.session_no, c.seq): c.window for c in many}
+    assert len(few) == 2
+    for candidate in few:
+        place = (candidate.session_no, candidate.seq)
+        assert candidate.window == pytest.approx(windows[place])
+        assert candidate.window > candidate.own
 
 
 def test_memories_next_to_each_other_are_not_neighbours(index: Index) -> None:

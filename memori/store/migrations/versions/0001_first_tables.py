@@ -111,6 +111,7 @@ def upgrade() -> None:
         sa.Column("operation_id", sa.String(length=128), nullable=False),
         sa.Column("forgotten_at", UtcDateTime(), nullable=True),
         sa.Column("forgotten_by", sa.String(length=128), nullable=True),
+        sa.Column("forgotten_with", sa.String(length=128), nullable=True),
         sa.ForeignKeyConstraint(["scope_id"], ["scopes.scope_id"], name="memories_scope"),
         sa.PrimaryKeyConstraint("scope_id", "memory_no"),
         sa.UniqueConstraint("scope_id", "active_hash", name="memories_by_active_hash"),
@@ -172,6 +173,7 @@ def upgrade() -> None:
         "memory_versions",
         sa.Column("scope_id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("memory_no", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("operation_id", sa.String(length=128), nullable=False),
         sa.Column("changed_at", UtcDateTime(), nullable=False),
         sa.Column("before", sa.JSON(), nullable=False),
@@ -180,7 +182,7 @@ def upgrade() -> None:
             ["memories.scope_id", "memories.memory_no"],
             name="memory_versions_memory",
         ),
-        sa.PrimaryKeyConstraint("scope_id", "memory_no", "operation_id"),
+        sa.PrimaryKeyConstraint("scope_id", "memory_no", "number"),
     )
     op.create_table(
         "turns",
@@ -205,6 +207,7 @@ def upgrade() -> None:
         sa.Column("operation_id", sa.String(length=128), nullable=False),
         sa.Column("forgotten_at", UtcDateTime(), nullable=True),
         sa.Column("forgotten_by", sa.String(length=128), nullable=True),
+        sa.Column("forgotten_with", sa.String(length=128), nullable=True),
         sa.ForeignKeyConstraint(
             ["scope_id", "session_no"],
             ["sessions.scope_id", "sessions.session_no"],
