@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -174,12 +175,17 @@ class Engine:
 
     async def _scrub_if_due(self) -> bool:
         database = await self._open() if not self._opening.locked() else self._live()
-        if not await database.read(maintenance.scrub_is_due):
-            return True
-        clean = await database.scrub()
-        if clean:
+        step = await database.read(maintenance.scrub_step)
+        if step == "compact":
+            if not await database.compact():
+                return False
+            step = "truncate"
+            await database.write(partial(maintenance.ask_for_scrub, step=step))
+        if step == "truncate":
+            if not await database.truncate_log():
+                return False
             await database.write(maintenance.scrub_is_done)
-        return clean
+        return True
 
     async def _write(
         self,
@@ -199,7 +205,7 @@ class Engine:
         database = await self._open()
         if self._clock() - self._maintained >= _MAINTAIN_EVERY:
             await self._maintain(database)
-        payload_hash = hash_payload(payload)
+        payload_hash = hash_payload(payload, self._digest_key)
         operation = operation_id or new_id()
         moment = now or self._clock()
 

@@ -451,8 +451,9 @@ class Reading(Engine):
 
 
 def _check_limit(limit: int) -> None:
-    if isinstance(cast("object", limit), bool) or not 1 <= limit <= MAX_LIMIT:
-        raise InvalidArgument(f"limit is {limit}; it must be from 1 to {MAX_LIMIT:,}")
+    given = cast("object", limit)
+    if isinstance(given, bool) or not isinstance(given, int) or not 1 <= given <= MAX_LIMIT:
+        raise InvalidArgument(f"limit is {limit}; it must be a number from 1 to {MAX_LIMIT:,}")
 
 
 def _found(value: T | None, item_id: str) -> T:

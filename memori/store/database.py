@@ -46,8 +46,12 @@ class Database(Protocol):
         """
         ...
 
-    async def scrub(self) -> bool:
-        """Remove what deleted rows left in the files; False if another reader prevents it now."""
+    async def compact(self) -> bool:
+        """Remove what deleted rows left in the files; False if another process prevents it."""
+        ...
+
+    async def truncate_log(self) -> bool:
+        """Remove what deleted rows left in the log; False if another process prevents it."""
         ...
 
     async def close(self) -> None:

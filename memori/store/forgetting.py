@@ -20,6 +20,7 @@ from memori.store import index, memories, turns
 from memori.store.operations import Write
 from memori.store.tables import (
     MEMORY_SHELF,
+    events,
     memory_sources,
     memory_versions,
     operations,
@@ -358,7 +359,7 @@ def _delete(w: Write, targets: Targets) -> None:
         w.connection.execute(
             delete(memory_rows).where(m.scope_id == w.scope_id, m.memory_no == number)
         )
-        _forget_answers(w, row.operation_id)
+        _forget_payloads(w, row)
     for (session_no, seq), row in targets.turns.items():
         w.connection.execute(
             delete(memory_sources).where(
@@ -370,14 +371,18 @@ def _delete(w: Write, targets: Targets) -> None:
                 t.scope_id == w.scope_id, t.session_no == session_no, t.seq == seq
             )
         )
-        _forget_answers(w, row.operation_id)
+        _forget_payloads(w, row)
 
 
-def _forget_answers(w: Write, operation_id: str) -> None:
-    """An operation's payload digest could confirm a guess at what was purged."""
-    o = operations.c
+def _forget_payloads(w: Write, row: Row[Any]) -> None:
+    """Blank the digests of every write of this item: they could confirm a guess at it."""
+    o, e = operations.c, events.c
+    touched = select(e.operation_id).where(e.scope_id == w.scope_id, e.item_id == row.id)
     w.connection.execute(
         update(operations)
-        .where(o.scope_id == w.scope_id, o.operation_id == operation_id)
+        .where(
+            o.scope_id == w.scope_id,
+            (o.operation_id == row.operation_id) | o.operation_id.in_(touched),
+        )
         .values(payload_hash="")
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Literal
 
 from sqlalchemy import Connection, delete, select
 
@@ -16,6 +17,7 @@ from memori.store.tables import schema_info
 from memori.store.tables import turns as turn_rows
 
 _SCRUB = "scrub_due"
+ScrubStep = Literal["compact", "truncate"]
 
 
 def scopes_due(connection: Connection, now: datetime) -> list[int]:
@@ -31,16 +33,19 @@ def scopes_due(connection: Connection, now: datetime) -> list[int]:
     return sorted(due)
 
 
-def ask_for_scrub(connection: Connection) -> None:
-    """Note that deleted rows may have left bytes in the file."""
-    if not scrub_is_due(connection):
-        connection.execute(schema_info.insert().values(name=_SCRUB, value="1"))
+def ask_for_scrub(connection: Connection, step: ScrubStep = "compact") -> None:
+    """Note that deleted rows may have left bytes in the files, and what is to be done next."""
+    if scrub_step(connection) is None:
+        connection.execute(schema_info.insert().values(name=_SCRUB, value=step))
+    else:
+        wanted = schema_info.update().where(schema_info.c.name == _SCRUB)
+        connection.execute(wanted.values(value=step))
 
 
-def scrub_is_due(connection: Connection) -> bool:
-    """Whether a purge still waits for the file to be cleaned."""
-    found = select(schema_info.c.name).where(schema_info.c.name == _SCRUB)
-    return connection.execute(found).first() is not None
+def scrub_step(connection: Connection) -> ScrubStep | None:
+    """What a purge still waits for, if anything."""
+    found = select(schema_info.c.value).where(schema_info.c.name == _SCRUB)
+    return connection.execute(found).scalar_one_or_none()
 
 
 def scrub_is_done(connection: Connection) -> None:

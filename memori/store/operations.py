@@ -129,10 +129,10 @@ def revive(kind: type[T], answer: Mapping[str, Any]) -> T:
     return kind(**values)
 
 
-def hash_payload(values: Mapping[str, Any]) -> str:
+def hash_payload(values: Mapping[str, Any], key: bytes) -> str:
     """Digest of what a write was asked to do, after redaction, to tell retries from reuse."""
     text = json.dumps(values, sort_keys=True, default=_plain, ensure_ascii=False)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    return hashlib.blake2b(text.encode(), key=key, digest_size=16).hexdigest()
 
 
 def _plain(value: Any) -> Any:

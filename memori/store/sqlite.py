@@ -68,6 +68,11 @@ class _Lane(aiosqlite.Connection):
         event.listen(engine, "begin", send_begin)
         self.core = engine.connect()
 
+    @property
+    def raw(self) -> sqlite3.Connection:
+        """The connection itself, for use on its thread."""
+        return self._conn
+
     def transact(self, transaction: Callable[[Connection], T]) -> T:
         """Run one transaction on this thread: committed if it returns, else rolled back."""
         if self.core is None:
@@ -131,26 +136,34 @@ class SqliteDatabase:
         async with self._turn:
             return await self._retrying(lane, transaction)
 
-    async def scrub(self) -> bool:
-        """Rewrite the file without free pages and empty the write-ahead log."""
-        if self.path is None:
-            return True
+    async def compact(self) -> bool:
+        """Rewrite the file without what deleted rows left."""
+        return self.path is None or await self._alone("VACUUM")
+
+    async def truncate_log(self) -> bool:
+        """Empty the write-ahead log into the file."""
+        return self.path is None or await self._alone("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    async def _alone(self, statement: str) -> bool:
+        """Run what needs the file to itself, outside a transaction; False if someone reads it."""
         lane = self._lane(self._writer)
 
-        def clean() -> bool:
-            raw = lane._conn  # pyright: ignore[reportPrivateUsage]  # VACUUM runs outside a transaction
+        def run() -> bool:
+            # This blocks our own writers, so it does not wait for other processes.
+            raw = lane.raw
+            raw.execute("PRAGMA busy_timeout=50")
             try:
-                raw.execute("VACUUM")
-                busy, _, _ = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                answer = raw.execute(statement).fetchone()
             except sqlite3.OperationalError as error:
                 if not _is_busy(error):
-                    raise
+                    raise StoreUnavailable(f"{statement} failed: {error}") from error
                 return False
-            return not busy
+            finally:
+                raw.execute(f"PRAGMA busy_timeout={int(self._settings.busy_timeout * 1000)}")
+            return answer is None or answer[0] == 0  # a checkpoint says whether it was in the way
 
         async with self._turn:
-            # The own reader holds no snapshot between calls, so only others can be in the way.
-            return await lane.run(clean)
+            return await lane.run(run)
 
     async def close(self) -> None:
         """Close both connections; safe to call twice."""

@@ -44,6 +44,9 @@ def undo(w: Write, operation_id: str) -> Undone:
             )
             .values(undone_by=w.operation_id)
         )
+    for item_id in hidden:
+        kind = "memory" if memories.find(w.connection, w.scope_id, item_id) else "turn"
+        w.event("undone", kind, item_id)
     w.event("undone", "operation", operation_id)
     reason = f"{len(hidden)} item(s) hidden, {len(restored)} brought back"
     if not restored and not hidden:
