@@ -19,7 +19,7 @@ from memori.errors import Closed, ScopeError
 from memori.ids import new_id
 from memori.model import DEFAULT_USER, Scope, as_json
 from memori.recall.find import OpenScope
-from memori.store import forgetting, maintenance, scopes
+from memori.store import forgetting, maintenance, reindex, scopes
 from memori.store.database import Database, make_database
 from memori.store.migrate import read_info
 from memori.store.operations import Write, hash_payload
@@ -74,6 +74,7 @@ class Engine:
         self._digest_key = b""
         self._maintained = datetime.min.replace(tzinfo=UTC)
         self._scope_ids: dict[Scope, int] = {}
+        self._rebuild: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -107,7 +108,7 @@ class Engine:
         await self._open()
 
     async def flush(self, timeout: float | None = None) -> None:
-        """Wait for background work: the rewriting of the file that a purge asks for.
+        """Wait for background work: cleaning the file after a purge, rebuilding the index.
 
         Args:
             timeout: seconds to wait at most; None waits as long as it takes.
@@ -116,7 +117,10 @@ class Engine:
             TimeoutError: it took longer; the work goes on at the next start.
         """
         async with asyncio.timeout(timeout):
-            while not await self._scrub_if_due():  # noqa: ASYNC110  # another process is reading
+            database = await self._open()
+            if self._rebuild is not None:
+                await asyncio.shield(self._rebuild)
+            while not await self._scrub_if_due(database):  # noqa: ASYNC110  # someone reads the file
                 await asyncio.sleep(0.1)
 
     async def close(self) -> None:
@@ -124,6 +128,9 @@ class Engine:
         database, self._database = self._database, None
         if database is not None and self._pid == os.getpid():
             async with self._opening:
+                if self._rebuild is not None:
+                    self._rebuild.cancel()
+                    await asyncio.wait([self._rebuild])
                 await database.close()
 
     async def maintain(self) -> tuple[int, int]:
@@ -135,22 +142,31 @@ class Engine:
         return await self._maintain(await self._open())
 
     async def _open(self) -> Database:
-        if self._opened and self._pid == os.getpid():
+        if self._pid != os.getpid():
+            # A forked child must not touch its parent's connections, not even to close them.
+            _inherited.append(self._live())
+            self._database = make_database(self._settings.database)
+            self._opening, self._rebuild = asyncio.Lock(), None
+            self._pid, self._opened = os.getpid(), False
+        if self._opened:
             return self._live()
         async with self._opening:
-            if self._pid != os.getpid():
-                # A forked child must not touch its parent's connections, not even to close them.
-                _inherited.append(self._live())
-                self._database = make_database(self._settings.database)
-                self._pid, self._opened = os.getpid(), False
             database = self._live()
             if not self._opened:
                 await database.open()
                 info = await database.read(read_info)
                 self._digest_key = bytes.fromhex(info["digest_key"])
-                self._opened = True
                 await self._maintain(database)
+                if await database.read(reindex.scopes_behind):
+                    self._rebuild = asyncio.create_task(self._reindex(database))
+                self._opened = True
         return database
+
+    async def _reindex(self, database: Database) -> None:
+        """Rebuild what an older analyser indexed, a little at a time, while recall goes on."""
+        for scope_id in await database.read(reindex.scopes_behind):
+            while await database.write(partial(reindex.step, scope_id=scope_id)):
+                await asyncio.sleep(0)
 
     def _live(self) -> Database:
         if self._database is None:
@@ -170,11 +186,10 @@ class Engine:
 
             memories_gone, turns_gone = await database.write(purge)
             gone = (gone[0] + memories_gone, gone[1] + turns_gone)
-        await self._scrub_if_due()
+        await self._scrub_if_due(database)
         return gone
 
-    async def _scrub_if_due(self) -> bool:
-        database = await self._open() if not self._opening.locked() else self._live()
+    async def _scrub_if_due(self, database: Database) -> bool:
         step = await database.read(maintenance.scrub_step)
         if step == "compact":
             if not await database.compact():

@@ -285,7 +285,7 @@ class Writing(Engine):
             body,
             decode=lambda _, answer: revive(Forgotten, answer),
         )
-        return replace(done, file_clean=await self._scrub_if_due()) if purge else done
+        return replace(done, file_clean=await self._scrub_if_due(self._live())) if purge else done
 
     async def restore(
         self,

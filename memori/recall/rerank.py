@@ -1,8 +1,8 @@
 """Second stage of ranking: the fetched candidates, weighed by everything known of them.
 
-Each signal is a number from 0 to 1 (a reservation, from -1 to 0), and the score is their sum
-under fixed weights: a weighted fusion after scaling by the best candidate, which measured better
-than rank fusion. A signal only ever moves an item; none removes one.
+Each signal is a number from 0 to 1, and the score is their sum under fixed weights (a reservation
+weighs less than nothing): a weighted fusion after scaling by the best candidate, which measured
+better than rank fusion. A signal only ever moves an item; none removes one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from memori.recall.query import Query
 from memori.recall.rank import Candidate
 from memori.text.analyser import is_standing_instruction, split_words
 
-#: What each signal weighs. `docs/recall.md` and the benchmark's ablation say what each is worth.
+#: What each signal weighs. Round numbers on a plateau: no result hangs on the second decimal.
 WEIGHTS: Mapping[str, float] = {
     "words": 0.25,  # the item's own words
     "context": 0.6,  # the window of the turn and those around it

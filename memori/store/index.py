@@ -59,17 +59,9 @@ def add_items(
         scope_id: the owner.
         items: `(place, term -> frequency)` of each.
     """
-    rows: list[tuple[Any, ...]] = []
     for generation in _generations(connection, scope_id):
-        for (session_no, seq), terms in items:
-            length = sum(terms.values())
-            rows += [
-                (scope_id, generation, term[:TERM_CHARS], session_no, seq, frequency, length)
-                for term, frequency in terms.items()
-            ]
+        insert_postings(connection, scope_id, generation, items)
     tokens = sum(sum(terms.values()) for _, terms in items)
-    if rows:
-        _INSERT_POSTINGS.run_many(connection, rows)
     add_to_counts(connection, scope_id, len(items), tokens)
 
 
@@ -77,6 +69,37 @@ def remove_items(
     connection: Connection, scope_id: int, items: Sequence[tuple[Place, Mapping[str, int]]]
 ) -> None:
     """Take items out of the index; `items` as they were given to `add_items`."""
+    for generation in _generations(connection, scope_id):
+        delete_postings(connection, scope_id, generation, items)
+    tokens = sum(sum(terms.values()) for _, terms in items)
+    add_to_counts(connection, scope_id, -len(items), -tokens)
+
+
+def insert_postings(
+    connection: Connection,
+    scope_id: int,
+    generation: int,
+    items: Sequence[tuple[Place, Mapping[str, int]]],
+) -> None:
+    """Write the postings of items into one generation."""
+    rows: list[tuple[Any, ...]] = []
+    for (session_no, seq), terms in items:
+        length = sum(terms.values())
+        rows += [
+            (scope_id, generation, term[:TERM_CHARS], session_no, seq, frequency, length)
+            for term, frequency in terms.items()
+        ]
+    if rows:
+        _INSERT_POSTINGS.run_many(connection, rows)
+
+
+def delete_postings(
+    connection: Connection,
+    scope_id: int,
+    generation: int,
+    items: Sequence[tuple[Place, Mapping[str, int]]],
+) -> None:
+    """Delete the postings of items from one generation."""
     keys: list[dict[str, Any]] = [
         {
             "scope": scope_id,
@@ -85,14 +108,11 @@ def remove_items(
             "session": place[0],
             "at_seq": place[1],
         }
-        for generation in _generations(connection, scope_id)
         for place, terms in items
         for term in terms
     ]
     if keys:
         connection.execute(_DELETE_POSTINGS, keys)
-    tokens = sum(sum(terms.values()) for _, terms in items)
-    add_to_counts(connection, scope_id, -len(items), -tokens)
 
 
 def erase_places(connection: Connection, scope_id: int, places: Sequence[Place]) -> None:

@@ -13,13 +13,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from memori.text.analyser import MONTHS
+
 #: Only this many characters of a text are searched for times, and this many times are read.
 MAX_CHARS = 4_000
 MAX_PERIODS = 8
 
-_MONTH_NAMES = (
-    "january february march april may june july august september october november december".split()
-)
 _DAY_NAMES = "monday tuesday wednesday thursday friday saturday sunday".split()
 
 
@@ -29,7 +28,7 @@ def _numbered(names: Sequence[str], first: int, **more: int) -> dict[str, int]:
     return short | {name: number for number, name in enumerate(names, first)} | more
 
 
-_MONTHS = _numbered(_MONTH_NAMES, 1, sept=9)
+_MONTHS = _numbered(MONTHS, 1, sept=9)
 _WEEKDAYS = _numbered(_DAY_NAMES, 0, tues=1, thur=3, thurs=3)
 _SEASONS = {"spring": 3, "summer": 6, "autumn": 9, "fall": 9, "winter": 12}
 _NUMBERS = {
@@ -291,7 +290,7 @@ _READERS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], datetime], Perio
             _named,
         ),
         (
-            rf"\b(?P<month>{'|'.join(m for m in _MONTH_NAMES if m not in ('march', 'may'))})\b"
+            rf"\b(?P<month>{'|'.join(m for m in MONTHS if m not in ('march', 'may'))})\b"
             r"(?P<day>)(?P<year>)",
             _named,
         ),

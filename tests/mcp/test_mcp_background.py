@@ -12,6 +12,7 @@ from memori.config import Settings
 from memori_mcp import background
 from memori_mcp.door import Door
 
+pytest_plugins = ["mcp_fixtures"]
 pytestmark = pytest.mark.anyio
 
 

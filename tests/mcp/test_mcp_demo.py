@@ -10,7 +10,7 @@ import sys
 from importlib.resources import files
 from pathlib import Path
 
-from conftest import environment
+from server_process import environment
 
 from memori_mcp.demo import CONVERSATION, QUERIES
 

@@ -6,7 +6,9 @@ import random
 import threading
 import time
 
-from conftest import ServerProcess, StartServer
+from server_process import ServerProcess, StartServer
+
+pytest_plugins = ["mcp_fixtures"]
 
 ROUNDS = 8
 PROCESSES = 8

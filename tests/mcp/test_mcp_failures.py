@@ -26,6 +26,7 @@ from memori_mcp import failures
 from memori_mcp.door import Door
 from memori_mcp.server import create_server
 
+pytest_plugins = ["mcp_fixtures"]
 pytestmark = pytest.mark.anyio
 
 SECRET = "Nadia is allergic to hazelnuts"

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 
 import pytest
-from conftest import Connect, StartServer
 from jsonschema import Draft202012Validator
 from mcp_types import Tool
+from server_process import Connect, StartServer
 
 from memori.config import Settings
 from memori.model import CATEGORIES
 from memori_mcp.server import INSTRUCTIONS, create_server
 
+pytest_plugins = ["mcp_fixtures"]
 pytestmark = pytest.mark.anyio
 
 TOOLS = [

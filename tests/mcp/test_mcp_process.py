@@ -11,7 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import StartServer, environment
+from server_process import StartServer, environment
+
+pytest_plugins = ["mcp_fixtures"]
 
 #: Runs the command with every import of database code reported on stderr.
 WATCHED = """

@@ -7,14 +7,15 @@ from typing import Any, cast
 from urllib.parse import quote
 
 import pytest
-from conftest import Connect
 from mcp import Client, MCPError
 from mcp_types import INVALID_PARAMS, TextResourceContents
+from server_process import Connect
 
 from memori.api import AsyncMemori
 from memori.model import Turn
 from memori_mcp.resources import SESSION_CHARS, SESSION_TURNS
 
+pytest_plugins = ["mcp_fixtures"]
 pytestmark = pytest.mark.anyio
 
 
@@ -41,7 +42,7 @@ async def test_the_resources_are_listed(connect: Connect, era: str) -> None:
 
 
 async def test_stats_count_what_is_stored_and_name_the_file(
-    connect: Connect, database: str, era: str
+    connect: Connect, database_url: str, era: str
 ) -> None:
     async with connect(era) as client:
         await client.call_tool("remember", {"content": "Pixel is a cat."})
@@ -75,9 +76,9 @@ async def test_a_memory_is_shown_with_its_history(connect: Connect) -> None:
 
 @pytest.mark.parametrize("session_id", ["dinner", "/home/me/../chat 1?x#y", "晚饭"])
 async def test_a_session_is_shown_by_page_oldest_turn_first(
-    connect: Connect, database: str, session_id: str
+    connect: Connect, database_url: str, session_id: str
 ) -> None:
-    async with AsyncMemori(database) as memori:
+    async with AsyncMemori(database_url) as memori:
         await memori.record(
             [Turn(content=f"Turn {n}.") for n in range(SESSION_TURNS + 5)], session_id=session_id
         )
@@ -90,9 +91,9 @@ async def test_a_session_is_shown_by_page_oldest_turn_first(
     assert "search_memories" in shown["more"]
 
 
-async def test_a_session_of_long_turns_stays_readable(connect: Connect, database: str) -> None:
+async def test_a_session_of_long_turns_stays_readable(connect: Connect, database_url: str) -> None:
     said = "All of it. " * 10_000
-    async with AsyncMemori(database) as memori:
+    async with AsyncMemori(database_url) as memori:
         await memori.record([Turn(content=said)], session_id="long")
     async with connect() as client:
         turn = (await _json(client, "memori://sessions/long"))["turns"][0]

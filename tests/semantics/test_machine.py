@@ -234,36 +234,30 @@ class Verbs(RuleBasedStateMachine):
 
     @invariant()
     def each_scope_shows_exactly_what_is_its_own(self) -> None:
-        if not hasattr(self, "memori"):
-            return
+        if hasattr(self, "memori"):
+            self.run(self.look())
+
+    async def look(self) -> None:
         for number, scope in enumerate(SCOPES):
             mine = [item for item in self.known.values() if item.scope == number]
             shown = {item.id for item in mine if item.hidden_by is None and not item.gone}
             held = {item.id for item in mine if item.id in shown and item.superseded_by is None}
-            searched = self.run(self.memori.search(limit=1_000, **scope)).items
-            assert {hit.id for hit in searched} == held
-            everything = self.run(
-                self.memori.search(limit=1_000, include_superseded=True, **scope)
-            ).items
-            assert {hit.id for hit in everything} == shown
-            ranked = self.run(self.memori.search(" ".join(WORDS), limit=1_000, **scope)).items
-            sources = {source for hit in ranked for source in hit.sources}
+            found = await self.memori.search(limit=1_000, include_superseded=True, **scope)
+            assert {hit.id for hit in found.items} == shown
+            assert {hit.id for hit in found.items if hit.superseded_by is None} == held
+            ranked = await self.memori.recall(" ".join(WORDS), limit=1_000, **scope)
+            folded = {source for hit in ranked for source in hit.sources}
             assert {hit.id for hit in ranked} <= held
-            assert held <= {hit.id for hit in ranked} | sources
-            stats = self.run(self.memori.stats(**scope))
-            assert stats.memories + stats.turns == len(held)
-
-    @invariant()
-    def an_item_is_readable_in_its_own_scope_alone(self) -> None:
-        for item in list(getattr(self, "known", {}).values())[-3:]:
+            assert held <= {hit.id for hit in ranked} | folded
+        for item in list(self.known.values())[-2:]:
             for number, scope in enumerate(SCOPES):
                 try:
-                    found = self.run(self.memori.get(item.id, **scope))
+                    got = await self.memori.get(item.id, **scope)
                 except NotFound:
                     assert number != item.scope or item.hidden_by or item.gone
                 else:
                     assert number == item.scope
-                    assert found.content == item.text
+                    assert got.content == item.text
                     assert not item.hidden_by
                     assert not item.gone
 
@@ -272,7 +266,7 @@ def test_random_verbs_never_show_what_is_hidden_or_anothers() -> None:
     run_state_machine_as_test(
         Verbs,
         settings=settings(
-            max_examples=12,
+            max_examples=10,
             stateful_step_count=25,
             deadline=None,
             derandomize=True,

@@ -1,4 +1,4 @@
-"""A server in process for the SDK's client, and a server process spoken to line by line."""
+"""A server process that is spoken to line by line, and the types of the fixtures."""
 
 from __future__ import annotations
 
@@ -6,17 +6,12 @@ import contextlib
 import json
 import os
 import subprocess
-import sys
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
-import pytest
 from mcp import Client
-
-from memori.config import Settings, load_settings
-from memori_mcp.server import create_server
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -110,59 +105,3 @@ class ServerProcess:
 
 StartServer = Callable[..., ServerProcess]
 Connect = Callable[..., AbstractAsyncContextManager[Client]]
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(params=["auto", "legacy"])
-def era(request: pytest.FixtureRequest) -> str:
-    """How the client opens: as of 2026-07-28, or with the initialize handshake before it."""
-    return request.param
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'memori.db'}"
-
-
-@pytest.fixture
-def settings(database: str) -> Settings:
-    return load_settings({"database.connection_string": database}, environ={})
-
-
-@pytest.fixture
-def connect(settings: Settings) -> Connect:
-    """A connected in-process client: `async with connect() as client`."""
-
-    @asynccontextmanager
-    async def connected(
-        mode: str = "auto", of: Settings = settings
-    ) -> AsyncGenerator[Client, None]:
-        async with Client(create_server(of), mode=mode) as client:
-            yield client
-
-    return connected
-
-
-@pytest.fixture
-def start_server(tmp_path: Path, database: str) -> Iterator[StartServer]:
-    """Starts server processes on the test's database."""
-    started: list[ServerProcess] = []
-
-    def start(*arguments: str, command: list[str] | None = None) -> ServerProcess:
-        whole = [
-            *(command or [sys.executable, "-m", "memori_mcp"]),
-            "--database",
-            database,
-            *arguments,
-        ]
-        server = ServerProcess(whole, tmp_path, tmp_path / f"stderr-{len(started)}.txt")
-        started.append(server)
-        return server
-
-    yield start
-    for server in started:
-        server.discard()
