@@ -1,4 +1,7 @@
-"""Cursors: where a page ended, as an opaque text that reveals and grants nothing."""
+"""Cursors: where a page ended, as an opaque text that reveals and grants nothing.
+
+A cursor carries a digest of the list it belongs to, so one of another list is refused.
+"""
 
 from __future__ import annotations
 
@@ -7,94 +10,93 @@ import binascii
 import hashlib
 import json
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, cast
 
 from memori.errors import InvalidArgument
 from memori.model import Scope
 
-
-def write_key(at: datetime, item_id: str) -> str:
-    """After the item of this time and id."""
-    return _write([at.isoformat(), item_id])
+_MAX_CHARS = 512
+_MAX_NUMBER = 1 << 62
 
 
-def read_key(cursor: str | None) -> tuple[datetime, str] | None:
-    """What `write_key` wrote."""
-    value = _read(cursor)
-    return None if value is None else (_time(value[0]), _typed(value[1], str))
+def digest(scopes: Sequence[Scope], *asked: Any) -> str:
+    """Tells one list from another: whose it is and what was asked, whatever the time of asking."""
+    parts = (
+        [[scope.namespace, scope.user_id] for scope in scopes],
+        [_stable(each) for each in asked],
+    )
+    return hashlib.blake2b(json.dumps(parts).encode(), digest_size=6).hexdigest()
 
 
-def write_session(active: datetime, session_no: int) -> str:
-    """After the session of this number, last active then."""
-    return _write([active.isoformat(), session_no])
+def write(asked: str, *values: datetime | str | int) -> str:
+    """After the item with these keys, in the list with this digest."""
+    plain = [each.isoformat() if isinstance(each, datetime) else each for each in values]
+    text = json.dumps([asked, *plain])
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def read_session(cursor: str | None) -> tuple[datetime, int] | None:
-    """What `write_session` wrote."""
-    value = _read(cursor)
-    return None if value is None else (_time(value[0]), _typed(value[1], int))
-
-
-def write_seq(seq: int) -> str:
-    """After this turn of a session."""
-    return _write([seq, "seq"])
-
-
-def read_seq(cursor: str | None) -> int:
-    """What `write_seq` wrote; -1 for the beginning."""
-    value = _read(cursor)
-    return -1 if value is None else _typed(value[0], int)
-
-
-def write_offset(offset: int, asked: str) -> str:
-    """After so many hits of the search with this digest."""
-    return _write([offset, asked])
-
-
-def read_offset(cursor: str | None, asked: str) -> int:
-    """What `write_offset` wrote; refuses the cursor of another search."""
-    value = _read(cursor)
+def read_key(cursor: str | None, asked: str) -> tuple[datetime, str] | None:
+    """A time and an id."""
+    value = _read(cursor, asked, 2)
     if value is None:
-        return 0
-    if value[1] != asked:
-        raise InvalidArgument("the cursor belongs to another search; start without a cursor")
-    return max(0, _typed(value[0], int))
+        return None
+    if not isinstance(value[1], str):
+        raise _bad()
+    return _time(value[0]), value[1]
 
 
-def digest(query: str, chosen: Any, scopes: Sequence[Scope]) -> str:
-    """Tells one search from another, whatever the time of asking."""
-    filters = {name: str(getattr(chosen, name)) for name in chosen.__slots__ if name != "now"}
-    text = json.dumps([query, filters, [[s.namespace, s.user_id] for s in scopes]], sort_keys=True)
-    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+def read_session(cursor: str | None, asked: str) -> tuple[datetime, int] | None:
+    """A time and a number."""
+    value = _read(cursor, asked, 2)
+    return None if value is None else (_time(value[0]), _number(value[1]))
 
 
-def _write(value: list[Any]) -> str:
-    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+def read_number(cursor: str | None, asked: str, start: int) -> int:
+    """A number; `start` without a cursor."""
+    value = _read(cursor, asked, 1)
+    return start if value is None else _number(value[0])
 
 
-def _read(cursor: str | None) -> list[Any] | None:
+def _stable(value: Any) -> str:
+    names = getattr(value, "__slots__", None)
+    if names is None:
+        return repr(value)
+    return repr({name: getattr(value, name) for name in names if name != "now"})
+
+
+def _read(cursor: str | None, asked: str, length: int) -> list[Any] | None:
     if cursor is None:
         return None
+    if len(cursor) > _MAX_CHARS:
+        raise _bad()
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
-        value = json.loads(base64.urlsafe_b64decode(padded.encode()))
-    except (ValueError, binascii.Error):
+        value: Any = json.loads(base64.b64decode(padded.encode(), b"-_", validate=True))
+    except (ValueError, binascii.Error, RecursionError):
         raise _bad() from None
-    if not isinstance(value, list) or len(value) != 2:  # pyright: ignore[reportUnknownArgumentType]  # any JSON
+    if not isinstance(value, list):
         raise _bad()
-    return value  # pyright: ignore[reportUnknownVariableType]  # each reader checks its entries
+    entries = cast("list[Any]", value)
+    if len(entries) != length + 1:
+        raise _bad()
+    if entries[0] != asked:
+        raise InvalidArgument("the cursor belongs to another search; start without a cursor")
+    return entries[1:]
 
 
 def _time(value: Any) -> datetime:
     try:
-        return datetime.fromisoformat(_typed(value, str))
-    except ValueError:
+        at = datetime.fromisoformat(value)
+        if at.tzinfo is None:
+            raise _bad()
+        return at.astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
         raise _bad() from None
 
 
-def _typed(value: Any, kind: type[Any]) -> Any:
-    if not isinstance(value, kind):
+def _number(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < _MAX_NUMBER:
         raise _bad()
     return value
 

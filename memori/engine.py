@@ -165,8 +165,9 @@ class Engine:
     async def _reindex(self, database: Database) -> None:
         """Rebuild what an older analyser indexed, a little at a time, while recall goes on."""
         for scope_id in await database.read(reindex.scopes_behind):
-            while await database.write(partial(reindex.step, scope_id=scope_id)):
-                await asyncio.sleep(0)
+            more = True
+            while more:
+                more = await database.write(partial(reindex.step, scope_id=scope_id))
 
     def _live(self) -> Database:
         if self._database is None:

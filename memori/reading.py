@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -161,10 +161,7 @@ class Reading(Engine):
             InvalidArgument: a filter makes no sense, or the cursor is of another search.
         """
         _check_limit(limit)
-        labels = {} if tag is None else {"tag": label_value(tag)}
-        if entity is not None:
-            labels["entity"] = label_value(entity)
-        labels |= {label_field(key): exact_value(value) for key, value in (metadata or {}).items()}
+        labels = _labels(tag, entity, metadata)
         if category is not None and category not in CATEGORIES:
             raise InvalidArgument(f"no category {category!r}; there are {', '.join(CATEGORIES)}")
         if query is not None and include_forgotten:
@@ -184,6 +181,7 @@ class Reading(Engine):
             include_forgotten=include_forgotten,
         )
         if kind is not None:
+            self._filter(kinds=(kind,))
             chosen = replace(chosen, kinds=tuple(each for each in chosen.kinds if each == kind))
         readable = self._readable(user_id, namespace)
         if query is not None and query.strip():
@@ -266,7 +264,9 @@ class Reading(Engine):
     ) -> Page[Session]:
         """Conversations, most recently active first."""
         _check_limit(limit)
-        after = cursors.read_session(cursor)
+        scope = self._choose_scope(user_id, namespace)
+        asked = cursors.digest([scope], "sessions")
+        after = cursors.read_session(cursor, asked)
 
         def page(connection: Connection, readable: Sequence[OpenScope]) -> Page[Session]:
             if not readable:
@@ -276,10 +276,10 @@ class Reading(Engine):
             more = None
             if len(found) > limit:
                 last = shown[-1][0]
-                more = cursors.write_session(last.active, last.session_no)
+                more = cursors.write(asked, last.active, last.session_no)
             return Page(items=tuple(session for _, session in shown), cursor=more)
 
-        return await self._read([self._choose_scope(user_id, namespace)], page)
+        return await self._read([scope], page)
 
     async def turns(
         self,
@@ -297,7 +297,9 @@ class Reading(Engine):
             InvalidArgument: the cursor or limit makes no sense.
         """
         _check_limit(limit)
-        after = cursors.read_seq(cursor)
+        wanted = self._readable(user_id, namespace)
+        asked = cursors.digest(wanted, "turns", session_id)
+        after = cursors.read_number(cursor, asked, -1)
 
         def page(connection: Connection, readable: Sequence[OpenScope]) -> Page[Turn] | None:
             for scope in readable:
@@ -308,11 +310,11 @@ class Reading(Engine):
                     connection, scope.scope_id, session.session_no, after, limit + 1
                 )
                 shown = tuple(rows.to_turn(row, session_id) for row in found[:limit])
-                more = cursors.write_seq(found[limit - 1].seq) if len(found) > limit else None
+                more = cursors.write(asked, found[limit - 1].seq) if len(found) > limit else None
                 return Page(items=shown, cursor=more)
             return None
 
-        return _found(await self._read(self._readable(user_id, namespace), page), session_id)
+        return _found(await self._read(wanted, page), session_id)
 
     async def operations(
         self,
@@ -386,8 +388,8 @@ class Reading(Engine):
         limit: int,
         cursor: str | None,
     ) -> Page[Hit]:
-        asked = cursors.digest(query, chosen, readable)
-        offset = cursors.read_offset(cursor, asked)
+        asked = cursors.digest(readable, query, chosen)
+        offset = cursors.read_number(cursor, asked, 0)
         parsed = parse_query(query, chosen.as_of or self._here())
         hits = await self._read(
             readable,
@@ -401,21 +403,28 @@ class Reading(Engine):
             ),
         )
         end = offset + limit
-        more = cursors.write_offset(end, asked) if len(hits) > end else None
+        more = cursors.write(asked, end) if len(hits) > end else None
         return Page(items=tuple(hits[offset:end]), cursor=more)
 
     async def _search_newest(
         self, chosen: Filter, readable: Sequence[Scope], limit: int, cursor: str | None
     ) -> Page[Hit]:
-        after = cursors.read_key(cursor)
+        asked = cursors.digest(readable, None, chosen)
+        after = cursors.read_key(cursor, asked)
 
         def page(connection: Connection, scopes_open: Sequence[OpenScope]) -> Page[Hit]:
             found: list[tuple[datetime, str, Hit]] = []
             for scope in scopes_open:
                 number, namespace = scope.scope_id, scope.namespace
                 kept = reading.list_memories(connection, number, chosen, after, limit + 1)
+                origins = rows.sources_of(connection, number, [row.memory_no for row in kept])
                 found += [
-                    (reading.time_of(row), row.id, memory_hit(row, namespace)) for row in kept
+                    (
+                        reading.time_of(row),
+                        row.id,
+                        memory_hit(row, namespace, origin=origins.get(row.memory_no, ())),
+                    )
+                    for row in kept
                 ]
                 said = reading.list_turns(connection, number, chosen, after, limit + 1)
                 names = rows.session_names(connection, number, {row.session_no for row in said})
@@ -429,7 +438,7 @@ class Reading(Engine):
                 ]
             found.sort(key=lambda entry: entry[:2], reverse=True)
             shown = found[:limit]
-            more = cursors.write_key(shown[-1][0], shown[-1][1]) if len(found) > limit else None
+            more = cursors.write(asked, *shown[-1][:2]) if len(found) > limit else None
             return Page(items=tuple(hit for _, _, hit in shown), cursor=more)
 
         return await self._read(readable, page)
@@ -448,6 +457,23 @@ class Reading(Engine):
         if unknown:
             raise InvalidArgument(f"no kind {unknown.pop()!r}; there are memory and turn")
         return Filter(now=self._clock(), **given)
+
+
+def _labels(
+    tag: str | None, entity: str | None, metadata: Mapping[str, Any] | None
+) -> dict[str, str]:
+    """The labels a filter asks for, cleaned as the writer cleans them."""
+    cleaner = intake.Redactor()
+    labels: dict[str, str] = {}
+    for field, name in (("tag", tag), ("entity", entity)):
+        if name is not None:
+            labels[field] = label_value(cleaner.text(name))
+    try:
+        wanted: Mapping[str, Any] = cleaner.json(metadata or {})
+        labels |= {label_field(key): exact_value(value) for key, value in wanted.items()}
+    except (TypeError, ValueError):
+        raise InvalidArgument("metadata values to compare must be JSON") from None
+    return labels
 
 
 def _check_limit(limit: int) -> None:

@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, or_, select
 
 from memori.model import ContextLine, Hit, WorkingContext
 from memori.recall.find import OpenScope, find_hits, memory_hit
 from memori.recall.query import Query
-from memori.store import reading
 from memori.store.reading import Filter
 from memori.store.tables import memories
 from memori.text.tokens import estimate_tokens
@@ -61,13 +60,7 @@ def build_context(
     sections: dict[str, list[Hit]] = {
         "pinned": _essential(connection, readable, chosen, pinned=True),
         "important": _essential(connection, readable, chosen, pinned=False),
-        "recent": [
-            memory_hit(row, scope.namespace)
-            for scope in readable
-            for row in reading.list_memories(
-                connection, scope.scope_id, Filter(now=now, kinds=("memory",)), None, _RECENT
-            )
-        ],
+        "recent": _recent(connection, readable, chosen),
         "task": find_hits(connection, readable, task, chosen, limit=_FOR_TASK) if task else [],
     }
     if not any(sections.values()):
@@ -98,7 +91,9 @@ def _essential(
             c.scope_id == scope.scope_id,
             c.pinned.is_(pinned),
             c.forgotten_at.is_(None),
-            c.superseded_by.is_(None),
+            c.quarantined.is_(False),
+            or_(c.valid_until.is_(None), c.valid_until > chosen.now),
+            or_(c.superseded_from.is_(None), c.superseded_from > chosen.now),
         )
         if not pinned:
             statement = statement.where(c.importance >= IMPORTANT)
@@ -106,6 +101,22 @@ def _essential(
             statement.order_by(c.importance.desc(), c.memory_no.desc()).limit(_PER_SECTION)
         ).fetchall()
         hits += [memory_hit(row, scope.namespace) for row in found if chosen.passes_memory(row)]
+    return hits
+
+
+def _recent(connection: Connection, readable: Sequence[OpenScope], chosen: Filter) -> list[Hit]:
+    """The memories written last; their numbers count up, so no sorting is needed."""
+    c = memories.c
+    hits: list[Hit] = []
+    for scope in readable:
+        found: Sequence[Row[Any]] = connection.execute(
+            select(memories)
+            .where(c.scope_id == scope.scope_id, c.active_hash.is_not(None))
+            .order_by(c.memory_no.desc())
+            .limit(_RECENT * 3)
+        ).fetchall()
+        shown = [row for row in found if chosen.passes_memory(row)][:_RECENT]
+        hits += [memory_hit(row, scope.namespace) for row in shown]
     return hits
 
 

@@ -57,6 +57,9 @@ _BY_ID = select(memories).where(_c.scope_id == bindparam("scope"), _c.id == bind
 _IS_TOMBSTONED = select(tombstones.c.at).where(
     tombstones.c.scope_id == bindparam("scope"), tombstones.c.digest == bindparam("digest")
 )
+_ANY_TOMBSTONE = Prepared(
+    select(tombstones.c.operation_id).where(tombstones.c.scope_id == bindparam("scope")).limit(1)
+)
 #: Columns `update` may change without making a new memory.
 EDITABLE = (
     "category",
@@ -419,8 +422,7 @@ def is_tombstoned(w: Write, digest: str) -> bool:
 
 def has_tombstones(w: Write) -> bool:
     """Whether anything was ever forgotten in this scope."""
-    some = select(tombstones.c.at).where(tombstones.c.scope_id == w.scope_id).limit(1)
-    return w.connection.execute(some).first() is not None
+    return bool(_ANY_TOMBSTONE.run(w.connection, {"scope": w.scope_id}))
 
 
 def terms_of(row: Row[Any]) -> Mapping[str, int]:

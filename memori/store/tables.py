@@ -160,6 +160,7 @@ memories = Table(
     UniqueConstraint("scope_id", "id", name="memories_by_id"),
     UniqueConstraint("scope_id", "active_hash", name="memories_by_active_hash"),
     Index("memories_by_weight", "scope_id", "pinned", "importance"),
+    Index("memories_by_time", "scope_id", "recorded_at", "id"),
     Index(
         "memories_by_forgotten",
         "forgotten_at",

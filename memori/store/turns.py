@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, bindparam, func, select
 
@@ -14,29 +15,45 @@ from memori.model import Receipt, Status, as_json
 from memori.store import index
 from memori.store.memories import has_tombstones, is_tombstoned
 from memori.store.operations import Write, revive
+from memori.store.prepared import Prepared
 from memori.store.rows import in_offset
 from memori.store.tables import sessions, turns
 from memori.text.analyser import index_terms, normalised_key
 
-_FIND_SESSION = select(sessions).where(
-    sessions.c.scope_id == bindparam("scope"), sessions.c.session_id == bindparam("session_id")
+
+class KnownSession(NamedTuple):
+    """A session as far as writing needs it."""
+
+    session_no: int
+    next_seq: int
+    started_at: datetime | None
+    last_at: datetime | None
+
+
+_FIND_SESSION = Prepared(
+    select(*(sessions.c[name] for name in KnownSession._fields)).where(
+        sessions.c.scope_id == bindparam("scope"),
+        sessions.c.session_id == bindparam("session_id"),
+    )
 )
-_LAST_SESSION = select(func.max(sessions.c.session_no)).where(
-    sessions.c.scope_id == bindparam("scope")
+_LAST_SESSION = Prepared(
+    select(func.max(sessions.c.session_no)).where(sessions.c.scope_id == bindparam("scope"))
 )
-_INSERT_SESSION = sessions.insert()
-_INSERT_TURN = turns.insert()
+_INSERT_SESSION = Prepared(sessions.insert(), [column.name for column in sessions.columns])
+_INSERT_TURN = Prepared(
+    turns.insert(),
+    [column.name for column in turns.columns if not column.name.startswith("forgotten")],
+)
 _BY_KEYS = select(turns).where(
     turns.c.scope_id == bindparam("scope"),
     turns.c.session_no == bindparam("session"),
     turns.c.turn_key.in_(bindparam("keys", expanding=True)),
 )
-_TOUCH_SESSION = (
+_TOUCH_SESSION = Prepared(
     sessions.update()
     .where(sessions.c.scope_id == bindparam("scope"), sessions.c.session_no == bindparam("session"))
     .values(next_seq=bindparam("next"), started_at=bindparam("started"), last_at=bindparam("last"))
 )
-
 _STORED = "stored and recallable now"
 
 Given = NewTurn | str
@@ -101,7 +118,8 @@ def record(w: Write, session_id: str, given: Sequence[Given], agent_id: str | No
         seq += 1
     if rows:
         _write_session(w, session, session_id, session_no, agent_id, seq, fresh)
-        w.connection.execute(_INSERT_TURN, rows)
+        for row in rows:
+            _INSERT_TURN.run(w.connection, row)
         if items:
             index.add_items(w.connection, w.scope_id, items)
         _label(w, rows)
@@ -110,11 +128,10 @@ def record(w: Write, session_id: str, given: Sequence[Given], agent_id: str | No
     return Recorded(session_id, tuple(receipts), seqs)
 
 
-def find_session(connection: Connection, scope_id: int, session_id: str) -> Row[Any] | None:
-    """The row of a session of this scope."""
-    return connection.execute(
-        _FIND_SESSION, {"scope": scope_id, "session_id": session_id}
-    ).one_or_none()
+def find_session(connection: Connection, scope_id: int, session_id: str) -> KnownSession | None:
+    """A session of this scope by its id."""
+    found = _FIND_SESSION.run(connection, {"scope": scope_id, "session_id": session_id})
+    return KnownSession(*found[0]) if found else None
 
 
 def find(w: Write, row: Row[Any]) -> Row[Any]:
@@ -250,16 +267,16 @@ def _known_rows(w: Write, session_no: int, fresh: Sequence[NewTurn]) -> dict[str
     return {row.turn_key: row for row in found}
 
 
-def _number(w: Write, session: Row[Any] | None) -> tuple[int, int]:
+def _number(w: Write, session: KnownSession | None) -> tuple[int, int]:
     if session is not None:
         return session.session_no, session.next_seq
-    last = w.connection.execute(_LAST_SESSION, {"scope": w.scope_id}).scalar_one()
+    [(last,)] = _LAST_SESSION.run(w.connection, {"scope": w.scope_id})
     return (last or 0) + 1, 0
 
 
 def _write_session(
     w: Write,
-    session: Row[Any] | None,
+    session: KnownSession | None,
     session_id: str,
     session_no: int,
     agent_id: str | None,
@@ -268,8 +285,8 @@ def _write_session(
 ) -> None:
     times = [turn.at for turn in fresh if turn.at is not None]
     if session is None:
-        w.connection.execute(
-            _INSERT_SESSION,
+        _INSERT_SESSION.run(
+            w.connection,
             {
                 "scope_id": w.scope_id,
                 "session_no": session_no,
@@ -284,8 +301,8 @@ def _write_session(
         return
     started = [*times, *([session.started_at] if session.started_at else [])]
     last = [*times, *([session.last_at] if session.last_at else [])]
-    w.connection.execute(
-        _TOUCH_SESSION,
+    _TOUCH_SESSION.run(
+        w.connection,
         {
             "scope": w.scope_id,
             "session": session_no,

@@ -63,6 +63,7 @@ class ServerProcess:
         number = self.request(method, params or {})
         answer = self.read()
         assert answer["id"] == number
+        assert "result" in answer, f"{answer} {self.errors()}"
         return answer["result"]
 
     def initialize(self) -> dict[str, Any]:

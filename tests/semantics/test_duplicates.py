@@ -24,7 +24,7 @@ pytestmark = pytest.mark.anyio
         "  Ana lives in Porto \n",
         "ANA LIVES IN PORTO",
         "Ana  lives\tin Porto.",
-        "Ana lives in Porto!",  # noqa: RUF001
+        "Ana lives in Porto!",
     ],
 )
 async def test_the_same_normalised_text_is_a_duplicate(memori: AsyncMemori, again: str) -> None:

@@ -78,7 +78,8 @@ async def test_a_path_with_odd_characters_works(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"this is no database, only a long line of plain text" * 40, b"SQLite format 4\x00x"]
+    "content",
+    [b"this is no database, only a long line of plain text" * 40, b"SQLite format 4\x00x"],
 )
 async def test_a_file_that_is_no_database_is_refused_and_left_alone(
     tmp_path: Path, content: bytes
@@ -184,7 +185,9 @@ async def test_a_broken_page_is_said_without_content(file_database: TestDatabase
     data[4096 * 3 :] = b"\xa5" * (len(data) - 4096 * 3)
     file_database.path.write_bytes(data)
     memori = AsyncMemori(file_database.url)
-    with pytest.raises(Exception, match=r"(?i)malformed|corrupt|not a database|disk image") as caught:
+    with pytest.raises(
+        Exception, match=r"(?i)malformed|corrupt|not a database|disk image"
+    ) as caught:
         for _ in range(2):
             await memori.search(limit=100)
             await memori.remember("zanzibar again")

@@ -27,9 +27,7 @@ async def _pragmas(memori: AsyncMemori) -> list[dict[str, Any]]:
     assert isinstance(database, SqliteDatabase)
 
     def look(connection: Any) -> dict[str, Any]:
-        return {
-            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in PRAGMAS
-        }
+        return {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in PRAGMAS}
 
     return [await database.read(look), await database.write(look)]
 

@@ -37,7 +37,8 @@ def test_a_tilde_is_the_home_directory(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["sqlite:///:memory:", "sqlite://", "sqlite:///", "sqlite:", "sqlite+aiosqlite:///:memory:"]
+    "url",
+    ["sqlite:///:memory:", "sqlite://", "sqlite:///", "sqlite:", "sqlite+aiosqlite:///:memory:"],
 )
 def test_a_database_in_memory_has_no_file(url: str) -> None:
     assert parse_url(url).path is None

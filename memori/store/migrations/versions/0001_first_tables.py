@@ -126,6 +126,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("forgotten_at IS NOT NULL"),
         postgresql_where=sa.text("forgotten_at IS NOT NULL"),
     )
+    op.create_index("memories_by_time", "memories", ["scope_id", "recorded_at", "id"], unique=False)
     op.create_index(
         "memories_by_weight", "memories", ["scope_id", "pinned", "importance"], unique=False
     )

@@ -1,0 +1,295 @@
+"""The synchronous face: from many threads, after a fork, inside a loop, and at exit."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from conftest import Clock, TestDatabase
+
+from memori import Closed, Memori, NotFound, Turn, loop
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="fork is POSIX")
+
+
+def _run(program: str, *arguments: str, seconds: float = 30) -> subprocess.CompletedProcess[str]:
+    """Run a program in a fresh interpreter in which every warning is an error."""
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-X", "dev", "-c", program, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+    )
+
+
+def test_every_verb_works_without_a_loop(database: TestDatabase, clock: Clock) -> None:
+    with Memori(database.url, clock=clock, user_id="ana") as memori:
+        assert memori.scope.user_id == "ana"
+        first = memori.remember("Ana lives in Porto", tags=["home"])
+        second = memori.update(str(first.id), content="Ana lives in Lisbon")
+        receipts = memori.record([Turn(content="I moved")], session_id="talk")
+        assert receipts[0].status == "stored"
+        assert [hit.text for hit in memori.recall("Lisbon")] == ["Ana lives in Lisbon"]
+        assert len(memori.search().items) == 2
+        assert "Lisbon" in memori.working_context().text
+        assert memori.get(str(second.id)).content == "Ana lives in Lisbon"
+        assert len(memori.history(str(second.id)).versions) == 2
+        assert memori.sessions().items[0].id == "talk"
+        assert memori.turns("talk").items[0].content == "I moved"
+        forgotten = memori.forget("talk")
+        assert memori.undo(forgotten.operation_id).restored
+        memori.forget(str(second.id))
+        assert memori.restore(str(second.id)).restored
+        assert len(memori.operations()) == 7
+        assert memori.quarantined() == ()
+        assert memori.stats().memories == 1
+        assert "CREATE TABLE" in memori.schema()
+        assert memori.maintain() == (0, 0)
+        memori.flush(1)
+        with pytest.raises(NotFound):
+            memori.get("nothing")
+
+
+def test_close_ends_it_and_may_be_repeated(database: TestDatabase) -> None:
+    memori = Memori(database.url)
+    memori.remember("Ana lives in Porto")
+    memori.close()
+    memori.close()
+    with pytest.raises(Closed):
+        memori.recall("Porto")
+    with pytest.raises(Closed):
+        memori.flush()
+    never_opened = Memori(database.url)
+    never_opened.close()
+
+
+def test_many_threads_share_one_object(database: TestDatabase) -> None:
+    with Memori(database.url) as memori, ThreadPoolExecutor(12) as pool:
+
+        def work(number: int) -> bool:
+            receipt = memori.remember(f"kitten number {number}")
+            memori.record([{"content": f"turn {number}"}], session_id=f"s{number % 3}")
+            return receipt.id in {hit.id for hit in memori.recall(f"kitten {number}", limit=100)}
+
+        assert all(pool.map(work, range(60)))
+        stats = memori.stats()
+        assert (stats.memories, stats.turns, stats.sessions) == (60, 60, 3)
+
+
+def test_many_threads_with_objects_of_their_own_share_one_file(
+    file_database: TestDatabase,
+) -> None:
+    def work(number: int) -> list[str]:
+        with Memori(file_database.url) as memori:
+            return [memori.remember(f"note {number}/{each}").status for each in range(5)]
+
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(work, range(6))) == [["stored"] * 5] * 6
+    with Memori(file_database.url) as memori:
+        assert memori.stats().memories == 30
+
+
+def test_it_works_inside_a_running_event_loop(database: TestDatabase) -> None:
+    async def main() -> int:
+        with Memori(database.url) as memori:
+            memori.remember("Ana lives in Porto")
+            return len(memori.recall("Porto"))
+
+    assert asyncio.run(main()) == 1
+    assert asyncio.run(main()) == 1
+
+
+def test_a_verb_on_the_engines_own_loop_is_an_error_and_no_deadlock(
+    database: TestDatabase,
+) -> None:
+    with Memori(database.url) as memori:
+
+        async def inside() -> None:
+            memori.recall("Porto")
+
+        with pytest.raises(RuntimeError, match="AsyncMemori"):
+            loop.run(inside(), timeout=10)
+
+
+def test_the_engine_runs_on_one_daemon_thread(database: TestDatabase) -> None:
+    with Memori(database.url), Memori(database.url):
+        threads = [thread for thread in threading.enumerate() if thread.name == "memori"]
+        assert len(threads) == 1
+        assert threads[0].daemon
+
+
+def test_an_interrupted_wait_does_not_break_the_object(database: TestDatabase) -> None:
+    with Memori(database.url) as memori:
+        memori.open()
+        with pytest.raises(TimeoutError):
+            loop.run(asyncio.sleep(30), timeout=0.05)
+        assert memori.remember("Ana lives in Porto").status == "stored"
+
+
+_FORK = """
+import os, sys
+from memori import Memori
+memori = Memori(sys.argv[1])
+memori.remember("from the parent")
+children = []
+for number in range(3):
+    pid = os.fork()
+    if pid == 0:
+        try:
+            for each in range(5):
+                assert memori.remember(f"from child {number}, {each}").status == "stored"
+            assert memori.recall("parent")
+        except BaseException as error:
+            print("child failed:", repr(error), file=sys.stderr, flush=True)
+            os._exit(1)
+        if number:
+            sys.exit(0)
+        os._exit(0)
+    children.append(pid)
+for each in range(5):
+    memori.remember(f"from the parent, {each}")
+codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children]
+memori.remember("after the children")
+print(codes, memori.stats().memories)
+memori.close()
+"""
+
+
+@needs_fork
+def test_after_a_fork_parent_and_children_work_on(file_database: TestDatabase) -> None:
+    done = _run(_FORK, file_database.url)
+    assert done.stderr == ""
+    assert done.stdout == "[0, 0, 0] 22\n"
+
+
+_FORK_BUSY = """
+import os, sys, threading
+from memori import Memori
+memori = Memori(sys.argv[1])
+stop = threading.Event()
+
+def write():
+    number = 0
+    while not stop.is_set():
+        memori.remember(f"note {number}")
+        number += 1
+
+writers = [threading.Thread(target=write) for _ in range(3)]
+for writer in writers: writer.start()
+codes = []
+for number in range(4):
+    pid = os.fork()
+    if pid == 0:
+        memori.remember(f"child {number}")
+        os._exit(0)
+    codes.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+stop.set()
+for writer in writers: writer.join()
+print(codes)
+"""
+
+
+@needs_fork
+def test_a_fork_in_the_middle_of_other_threads_writes_does_not_hang(
+    file_database: TestDatabase,
+) -> None:
+    done = _run(_FORK_BUSY, file_database.url)
+    assert (done.stdout, done.stderr, done.returncode) == ("[0, 0, 0, 0]\n", "", 0)
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        "",
+        "sys.exit(0)",
+        "raise SystemExit",
+        "import threading; threading.Thread(target=lambda: m.remember('late')).start()",
+        "import atexit; atexit.register(lambda: print('last', flush=True))",
+        "Memori('sqlite:///:memory:'); n = Memori('sqlite:///:memory:'); n.open()",
+    ],
+    ids=["plain", "exit", "systemexit", "thread", "atexit", "several"],
+)
+def test_a_program_that_forgets_to_close_ends_at_once_and_quietly(
+    file_database: TestDatabase, ending: str
+) -> None:
+    program = (
+        "import sys\nfrom memori import Memori\n"
+        "m = Memori(sys.argv[1])\n"
+        "print(m.remember('Ana lives in Porto').status, flush=True)\n"
+        "import time; print(time.time(), flush=True)\n"
+    )
+    done = _run(program + ending, file_database.url)
+    ended = time.time()
+    status, at, *_ = done.stdout.splitlines()
+    assert (status, done.stderr, done.returncode) == ("stored", "", 0)
+    assert ended - float(at) < 3
+    with Memori(file_database.url) as memori:
+        assert memori.recall("Porto")
+
+
+def test_a_program_that_dies_of_an_error_shows_that_error(file_database: TestDatabase) -> None:
+    program = (
+        "import sys\nfrom memori import Memori\n"
+        "m = Memori(sys.argv[1])\nm.remember('Ana lives in Porto')\nraise ValueError('mine')\n"
+    )
+    done = _run(program, file_database.url)
+    assert done.returncode == 1
+    assert done.stderr.rstrip().endswith("ValueError: mine")
+    assert "memori" not in done.stderr.split("ValueError")[0].replace("m.remember", "")
+
+
+def test_an_exit_while_another_process_holds_the_database_takes_no_more_than_3_seconds(
+    file_database: TestDatabase,
+) -> None:
+    program = (
+        "import sqlite3, sys, threading, time\nfrom memori import Memori\n"
+        "m = Memori(sys.argv[1]); m.open()\n"
+        "other = sqlite3.connect(sys.argv[2], isolation_level=None, check_same_thread=False)\n"
+        "other.execute('BEGIN IMMEDIATE')\n"
+        "t = threading.Thread(target=lambda: m.remember('never'), daemon=True); t.start()\n"
+        "time.sleep(0.3); print(time.time(), flush=True)\n"
+    )
+    done = _run(program, file_database.url, str(file_database.path))
+    assert time.time() - float(done.stdout) < 4.5
+
+
+def test_an_async_object_left_open_does_not_hang_the_interpreter(
+    file_database: TestDatabase,
+) -> None:
+    program = (
+        "import asyncio, sys, warnings\nfrom memori import AsyncMemori\n"
+        "async def main():\n"
+        "    m = AsyncMemori(sys.argv[1])\n"
+        "    print((await m.remember('Ana lives in Porto')).status)\n"
+        "asyncio.run(main())\n"
+    )
+    begun = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", program, file_database.url],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+    )
+    assert time.monotonic() - begun < 20
+    assert done.stdout == "stored\n"
+    assert done.returncode == 0
+
+
+def test_many_objects_come_and_go_without_leaving_threads(file_database: TestDatabase) -> None:
+    with Memori(file_database.url) as memori:
+        memori.stats()
+    before = threading.active_count()
+    for _ in range(15):
+        with Memori(file_database.url) as memori:
+            memori.remember("Ana lives in Porto")
+    assert threading.active_count() <= before
