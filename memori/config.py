@@ -137,11 +137,31 @@ def load_settings(
         merged["database"] = {"connection_string": personal_database()}
     for source, sections in layers:
         for section, values in sections.items():
+            origin.setdefault(section, source)
             for key, value in values.items():
                 merged.setdefault(section, {})[key] = value
                 origin[f"{section}.{key}"] = source
+    return _validated(merged, origin)
+
+
+def amend_settings(settings: Settings, overrides: Mapping[str, Any]) -> Settings:
+    """Complete settings with some arguments over them, named as in `load_settings`.
+
+    Raises:
+        ConfigurationError: an argument is wrong.
+    """
+    values = settings.model_dump()
+    given = _read_overrides(overrides)
+    origin = dict.fromkeys(given, "argument")
+    for section, entries in given.items():
+        values.setdefault(section, {}).update(entries)
+        origin |= {f"{section}.{key}": "argument" for key in entries}
+    return _validated(values, origin)
+
+
+def _validated(values: Mapping[str, Any], origin: Mapping[str, str]) -> Settings:
     try:
-        return Settings.model_validate(merged)
+        return Settings.model_validate(values)
     except ValidationError as error:
         raise ConfigurationError(_explain(error, origin)) from None
 

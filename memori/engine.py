@@ -14,7 +14,7 @@ from typing import Any, Self, TypeVar
 from sqlalchemy import Connection
 
 from memori import intake
-from memori.config import Settings, load_settings
+from memori.config import Settings, amend_settings, load_settings
 from memori.errors import Closed, ScopeError
 from memori.ids import new_id
 from memori.model import DEFAULT_USER, Scope, as_json
@@ -57,7 +57,9 @@ class Engine:
             "memory.read_namespaces": None if read_namespaces is None else tuple(read_namespaces),
             "memory.require_scope": require_scope,
         }
-        self._settings = load_settings(given) if settings is None else _amend(settings, given)
+        self._settings = (
+            load_settings(given) if settings is None else amend_settings(settings, given)
+        )
         self._clock = clock or _now
         self._actor = actor
         memory = self._settings.memory
@@ -310,13 +312,3 @@ _inherited: list[Database] = []
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _amend(settings: Settings, given: Mapping[str, Any]) -> Settings:
-    """Settings with the constructor's own arguments over them."""
-    values = settings.model_dump()
-    for name, value in given.items():
-        section, _, key = name.partition(".")
-        if value is not None:
-            values[section][key] = value
-    return Settings.model_validate(values)

@@ -31,14 +31,6 @@ def new_id() -> str:
     return str(uuid.UUID(int=value))
 
 
-def is_id(text: str) -> bool:
-    """Whether `text` has the form of an id made here."""
-    try:
-        return str(uuid.UUID(text)) == text
-    except ValueError:
-        return False
-
-
 def new_number() -> int:
     """Make a positive 63-bit integer that sorts by time: milliseconds, then a count.
 
@@ -49,3 +41,13 @@ def new_number() -> int:
     with _lock:
         _last_number = max(_last_number + 1, (time.time_ns() // 1_000_000) << 15)
         return _last_number
+
+
+def _new_lock() -> None:
+    """A forked child must not wait for a thread it does not have."""
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_new_lock)

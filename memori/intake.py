@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
 from typing import Any, cast
 
 from memori.errors import InvalidArgument, ScopeError
@@ -299,7 +300,14 @@ def check_name(value: str, what: str, error: type[Exception] = InvalidArgument) 
         raise error(f"{what} has {len(value)} characters; the limit is {MAX_NAME_CHARS}")
     if normalise(value) != value:
         raise error(f"{what} has characters that cannot be stored (NUL or half a surrogate pair)")
+    if kinds := _secrets_in(value):
+        raise error(f"{what} holds a secret ({', '.join(kinds)}); names are stored as they are")
     return value
+
+
+@lru_cache(maxsize=1_024)
+def _secrets_in(name: str) -> tuple[str, ...]:
+    return redact(name).kinds
 
 
 def as_time(value: datetime | str | None, zone: tzinfo, what: str) -> datetime | None:

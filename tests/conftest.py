@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import AsyncIterator, Iterator
+import sqlite3
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
 from memori import AsyncMemori
+from memori.store import migrate
 
 #: Every database that the semantics suite runs on. A new one is added here and in `_prepare`.
 DATABASES = ("sqlite-file", "sqlite-memory")
@@ -106,10 +109,38 @@ def file_database(request: pytest.FixtureRequest) -> TestDatabase:
 
 def _prepare(name: str, request: pytest.FixtureRequest) -> TestDatabase:
     if name == "sqlite-memory":
+        _replay_migrations(request)
         return TestDatabase("sqlite:///:memory:", shared=False)
     path: Path = request.getfixturevalue("tmp_path") / "memori.db"
     shutil.copy(request.getfixturevalue("empty_file"), path)
     return TestDatabase(f"sqlite:///{path}", shared=True, path=path)
+
+
+@pytest.fixture(scope="session")
+def statements(empty_file: Path) -> list[str]:
+    """The statements that the migrations came to, in an order in which they can be run."""
+    raw = sqlite3.connect(empty_file)
+    found = raw.execute(
+        "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY type = 'index'"
+    ).fetchall()
+    [(revision,)] = raw.execute(f"SELECT version_num FROM {migrate.VERSION_TABLE}").fetchall()
+    raw.close()
+    stamp = f"INSERT INTO {migrate.VERSION_TABLE} VALUES ('{revision}')"
+    return [*(sql for (sql,) in found), stamp]
+
+
+def _replay_migrations(request: pytest.FixtureRequest) -> None:
+    """Make tables by the migrations' outcome: Alembic takes longer than most tests.
+
+    The migrations themselves are run by everything in tests/store.
+    """
+    found: list[str] = request.getfixturevalue("statements")
+
+    def replay(connection: Connection) -> None:
+        for statement in found:
+            connection.exec_driver_sql(statement)
+
+    request.getfixturevalue("monkeypatch").setattr(migrate, "_upgrade", replay)
 
 
 @pytest.fixture
@@ -133,7 +164,7 @@ async def opened_file(file_database: TestDatabase, clock: Clock) -> AsyncIterato
 
 
 @pytest.fixture
-def working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working directory."""
     monkeypatch.chdir(tmp_path)
-    yield tmp_path
+    return tmp_path

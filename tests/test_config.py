@@ -190,7 +190,9 @@ def test_an_explicit_empty_scope_in_the_environment_is_an_error(
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"namespace": 5}, {"read_namespaces": [5]}, {"session_id": 5}, {"user_id": 5}], ids=str
+    "wrong",
+    [{"namespace": 5}, {"read_namespaces": [5]}, {"session_id": 5}, {"user_id": 5}],
+    ids=str,
 )
 @pytest.mark.parametrize("with_settings", [False, True])
 def test_a_wrong_argument_of_the_object_is_a_memori_error(

@@ -6,7 +6,7 @@ import threading
 import time
 import uuid
 
-from memori.ids import is_id, new_id, new_number
+from memori.ids import new_id, new_number
 
 
 def test_an_id_is_a_uuid_of_version_7() -> None:
@@ -39,11 +39,10 @@ def test_ids_of_many_threads_never_repeat() -> None:
     assert len(set(made)) == 16_000
 
 
-def test_only_the_form_made_here_counts_as_an_id() -> None:
+def test_an_id_is_written_one_way() -> None:
     made = new_id()
-    assert is_id(made)
-    for other in ("", "talk", made.upper(), made.replace("-", ""), made + " ", "{" + made + "}"):
-        assert not is_id(other)
+    assert str(uuid.UUID(made)) == made
+    assert len(made) == 36
 
 
 def test_numbers_fit_a_signed_64_bit_column_and_follow_time() -> None:

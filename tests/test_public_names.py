@@ -74,7 +74,9 @@ PACKAGE = Path(memori.__file__).parent
 
 def _loaded_by(program: str) -> set[str]:
     """Top-level modules that a fresh interpreter holds after running a program."""
-    program += "; import sys, json; print(json.dumps(sorted({n.split('.')[0] for n in sys.modules})))"
+    program += (
+        "; import sys, json; print(json.dumps(sorted({n.split('.')[0] for n in sys.modules})))"
+    )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
     )
@@ -125,7 +127,9 @@ def test_importing_memori_loads_nothing_heavy() -> None:
 
 
 def test_errors_and_types_need_no_database() -> None:
-    loaded = _loaded_by("from memori import Turn, Hit, Scope, NotFound, load_settings; load_settings()")
+    loaded = _loaded_by(
+        "from memori import Turn, Hit, Scope, NotFound, load_settings; load_settings()"
+    )
     assert loaded & {"sqlalchemy", "aiosqlite", "alembic", "mcp", "snowballstemmer"} == set()
 
 

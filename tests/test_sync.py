@@ -20,13 +20,15 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="fork is POSIX")
 
 
-def _run(program: str, *arguments: str, seconds: float = 30) -> subprocess.CompletedProcess[str]:
+def _run(
+    program: str, *arguments: str, warnings: str = "error"
+) -> subprocess.CompletedProcess[str]:
     """Run a program in a fresh interpreter in which every warning is an error."""
     return subprocess.run(
-        [sys.executable, "-W", "error", "-X", "dev", "-c", program, *arguments],
+        [sys.executable, "-W", warnings, "-c", program, *arguments],
         capture_output=True,
         text=True,
-        timeout=seconds,
+        timeout=30,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
     )
 
@@ -135,6 +137,8 @@ def test_an_interrupted_wait_does_not_break_the_object(database: TestDatabase) -
         assert memori.remember("Ana lives in Porto").status == "stored"
 
 
+#: From 3.12 on, Python warns of every fork of a process with threads.
+_FORK_WARNING = "ignore::DeprecationWarning"
 _FORK = """
 import os, sys
 from memori import Memori
@@ -166,7 +170,7 @@ memori.close()
 
 @needs_fork
 def test_after_a_fork_parent_and_children_work_on(file_database: TestDatabase) -> None:
-    done = _run(_FORK, file_database.url)
+    done = _run(_FORK, file_database.url, warnings=_FORK_WARNING)
     assert done.stderr == ""
     assert done.stdout == "[0, 0, 0] 22\n"
 
@@ -202,7 +206,7 @@ print(codes)
 def test_a_fork_in_the_middle_of_other_threads_writes_does_not_hang(
     file_database: TestDatabase,
 ) -> None:
-    done = _run(_FORK_BUSY, file_database.url)
+    done = _run(_FORK_BUSY, file_database.url, warnings=_FORK_WARNING)
     assert (done.stdout, done.stderr, done.returncode) == ("[0, 0, 0, 0]\n", "", 0)
 
 
@@ -266,20 +270,14 @@ def test_an_async_object_left_open_does_not_hang_the_interpreter(
     file_database: TestDatabase,
 ) -> None:
     program = (
-        "import asyncio, sys, warnings\nfrom memori import AsyncMemori\n"
+        "import asyncio, sys\nfrom memori import AsyncMemori\n"
         "async def main():\n"
         "    m = AsyncMemori(sys.argv[1])\n"
         "    print((await m.remember('Ana lives in Porto')).status)\n"
         "asyncio.run(main())\n"
     )
     begun = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, "-c", program, file_database.url],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-    )
+    done = _run(program, file_database.url, warnings="default")
     assert time.monotonic() - begun < 20
     assert done.stdout == "stored\n"
     assert done.returncode == 0

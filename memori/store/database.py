@@ -24,6 +24,8 @@ class Database(Protocol):
 
     dialect: str
     url: DatabaseUrl
+    path: Path | None
+    """The database's file, None when it has none."""
 
     async def open(self) -> None:
         """Connect and bring the schema up to date.
@@ -56,11 +58,6 @@ class Database(Protocol):
 
     async def close(self) -> None:
         """Release every connection."""
-        ...
-
-    @property
-    def path(self) -> Path | None:
-        """The database's file, None when it has none."""
         ...
 
 

@@ -41,6 +41,8 @@ def migrate(connection: Connection, *, path: Path | None) -> None:
                 f"{minimum}; this one knows {SCHEMA_VERSION}: upgrade memori-mcp"
             )
         return
+    if not version:
+        _refuse_strangers(connection)
     if version and path is not None:
         _back_up(path, version)
     _upgrade(connection)
@@ -61,6 +63,16 @@ def read_info(connection: Connection) -> dict[str, str]:
         row.name: row.value
         for row in connection.execute(select(tables.schema_info.c.name, tables.schema_info.c.value))
     }
+
+
+def _refuse_strangers(connection: Connection) -> None:
+    """Tables of our names that we did not make belong to another program."""
+    taken = set(inspect(connection).get_table_names()) & set(tables.metadata.tables)
+    if taken:
+        raise ConfigurationError(
+            f"the database holds tables of another program ({', '.join(sorted(taken))}); "
+            "choose another file or database"
+        )
 
 
 def _upgrade(connection: Connection) -> None:

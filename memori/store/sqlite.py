@@ -10,7 +10,9 @@ import asyncio
 import os
 import random
 import sqlite3
+import threading
 import time
+import weakref
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -30,8 +32,13 @@ T = TypeVar("T")
 
 #: Oldest SQLite with RETURNING (2021-03-12).
 OLDEST_SQLITE = (3, 35, 0)
+_CLOSED = "the database is closed; make a new Memori object"
 _CACHE_KIB = 16_384
+_FORK_WAIT = 5.0
 _BUSY_WORDS = ("locked", "busy")
+
+
+_lanes: weakref.WeakSet[_Lane] = weakref.WeakSet()
 
 
 class _Lane(aiosqlite.Connection):
@@ -39,16 +46,32 @@ class _Lane(aiosqlite.Connection):
 
     core: Connection | None = None
 
+    def __init__(self, connector: Callable[[], sqlite3.Connection]) -> None:
+        super().__init__(connector, iter_chunk_size=64)
+        #: Held while a transaction runs, so that a fork can wait for its end.
+        self.busy = threading.Lock()
+        _lanes.add(self)
+
     async def run(self, function: Callable[[], T]) -> T:
         """Run `function` on the connection's thread."""
-        # What aiosqlite itself calls for each of its verbs; it is not typed.
-        return await self._execute(function)  # pyright: ignore[reportUnknownMemberType]
+        try:
+            # What aiosqlite itself calls for each of its verbs; it is not typed.
+            return await self._execute(function)  # pyright: ignore[reportUnknownMemberType]
+        except ValueError as error:
+            if "connection" in str(error).lower():  # how aiosqlite says that it is closed
+                raise Closed(_CLOSED) from None
+            raise
 
     async def start(self, begin: str, pragmas: tuple[str, ...]) -> None:
         """Open the connection; `begin` is the statement every transaction starts with."""
         worker: Any = getattr(self, "_thread", self)
         worker.daemon = True  # a forgotten close must not keep the interpreter alive
-        await self
+        try:
+            await self
+        except BaseException:
+            # aiosqlite has asked its thread to stop; see it end before the loop may.
+            await asyncio.to_thread(worker.join, 1.0)
+            raise
         try:
             await self.run(partial(self._prepare, begin, pragmas))
         except BaseException:
@@ -76,8 +99,8 @@ class _Lane(aiosqlite.Connection):
     def transact(self, transaction: Callable[[Connection], T]) -> T:
         """Run one transaction on this thread: committed if it returns, else rolled back."""
         if self.core is None:
-            raise Closed("the database is closed; make a new Memori object")
-        with self.core.begin():
+            raise Closed(_CLOSED)
+        with self.busy, self.core.begin():
             return transaction(self.core)
 
     async def finish(self) -> None:
@@ -95,15 +118,12 @@ class SqliteDatabase:
 
     def __init__(self, url: DatabaseUrl, settings: DatabaseSettings) -> None:
         self.url = url
+        #: Where the file is, whatever the working directory becomes; None in memory.
+        self.path = None if url.path is None else url.path.absolute()
         self._settings = settings
         self._writer: _Lane | None = None
         self._reader: _Lane | None = None
         self._turn = asyncio.Lock()
-
-    @property
-    def path(self) -> Path | None:
-        """The database's file, None in memory."""
-        return None if self.url.path is None else self.url.path.absolute()
 
     async def open(self) -> None:
         """Create the file if needed, connect, migrate."""
@@ -119,7 +139,7 @@ class SqliteDatabase:
             await self._retrying(self._writer, partial(migrate, path=self.path))
             # A database in memory belongs to its one connection.
             self._reader = self._writer if self.path is None else await self._connect("BEGIN")
-        except (OSError, sqlite3.Error, DatabaseError) as error:
+        except (OSError, sqlite3.Error, DatabaseError, StoreUnavailable) as error:
             await self.close()
             raise ConfigurationError(self._cannot_open(error)) from error
         except BaseException:
@@ -174,16 +194,13 @@ class SqliteDatabase:
 
     def _lane(self, lane: _Lane | None) -> _Lane:
         if lane is None:
-            raise Closed("the database is closed; make a new Memori object")
+            raise Closed(_CLOSED)
         return lane
 
     async def _connect(self, begin: str) -> _Lane:
         target = ":memory:" if self.path is None else str(self.path)
         timeout = self._settings.busy_timeout
-        lane = _Lane(
-            partial(sqlite3.connect, target, timeout=timeout, check_same_thread=False),
-            iter_chunk_size=64,
-        )
+        lane = _Lane(partial(sqlite3.connect, target, timeout=timeout, check_same_thread=False))
         synchronous = "FULL" if self._settings.durability == "full" else "NORMAL"
         await lane.start(
             begin,
@@ -257,3 +274,22 @@ def _is_busy(error: BaseException) -> bool:
     return isinstance(cause, sqlite3.OperationalError) and any(
         word in str(cause) for word in _BUSY_WORDS
     )
+
+
+# SQLite keeps a process's locks in memory that a fork copies: a child made in the middle of a
+# transaction would wait for ever for one that nobody holds. So a fork waits for the transactions
+# under way, which take milliseconds.
+_stopped: list[_Lane] = []
+
+
+def _stop_lanes() -> None:
+    _stopped[:] = [lane for lane in list(_lanes) if lane.busy.acquire(timeout=_FORK_WAIT)]
+
+
+def _go_on() -> None:
+    while _stopped:
+        _stopped.pop().busy.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_stop_lanes, after_in_parent=_go_on, after_in_child=_go_on)

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from memori.errors import ConfigurationError
 
 _SCHEME = re.compile(r"^([a-z][a-z0-9]*)(?:\+([a-z0-9]+))?:(//.*)?$", re.IGNORECASE | re.DOTALL)
-_PASSWORD = re.compile(r"(?<=://)([^/@:]*):[^/@]*@")
+_PASSWORD = re.compile(r"(?<=://)([^:@/]*):.*@", re.DOTALL)
 _REMEDY = "write sqlite:///relative.db, sqlite:////absolute/path.db or sqlite:///:memory:"
 
 
@@ -63,6 +63,8 @@ def parse_url(text: str) -> DatabaseUrl:
     if not body.startswith("/"):
         raise ConfigurationError(f"database {text!r}: SQLite has no host; {_REMEDY}")
     name, _, query = body[1:].partition("?")
+    if "\x00" in name or "%00" in name:
+        raise ConfigurationError(f"database {text!r}: a path has no NUL; {_REMEDY}")
     if query:
         raise ConfigurationError(f"database {text!r}: options after '?' are not supported")
     path = Path(unquote(name)).expanduser()

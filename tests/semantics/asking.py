@@ -35,7 +35,9 @@ async def kept(memori: AsyncMemori, content: str, **more: Any) -> str:
     return id_of(await memori.remember(content, **more))
 
 
-async def said(memori: AsyncMemori, *contents: str, session_id: str = "talk", **more: Any) -> list[str]:
+async def said(
+    memori: AsyncMemori, *contents: str, session_id: str = "talk", **more: Any
+) -> list[str]:
     """Record what a user said and return the turns' ids."""
     turns = [{"role": "user", "content": content} for content in contents]
     return [id_of(receipt) for receipt in await memori.record(turns, session_id=session_id, **more)]

@@ -35,7 +35,8 @@ async def test_the_same_normalised_text_is_a_duplicate(memori: AsyncMemori, agai
 
 
 @pytest.mark.parametrize(
-    "other", ["Ana lives in Pörto", "Porto lives in Ana", "Ana lives in Porto 2", "Ana, lives in Porto"]
+    "other",
+    ["Ana lives in Pörto", "Porto lives in Ana", "Ana lives in Porto 2", "Ana, lives in Porto"],
 )
 async def test_another_text_is_not_a_duplicate(memori: AsyncMemori, other: str) -> None:
     await kept(memori, "Ana lives in Porto")
@@ -69,7 +70,11 @@ async def test_the_first_wording_and_values_stay(memori: AsyncMemori) -> None:
     memory_id = await kept(memori, "Ana lives in Porto", importance=0.9, tags=["home"])
     await memori.remember("ana lives in porto", importance=0.1, tags=["other"])
     memory = await memori.get(memory_id)
-    assert (memory.content, memory.importance, memory.tags) == ("Ana lives in Porto", 0.9, ("home",))
+    assert (memory.content, memory.importance, memory.tags) == (
+        "Ana lives in Porto",
+        0.9,
+        ("home",),
+    )
 
 
 async def test_each_scope_has_its_own(memori: AsyncMemori) -> None:

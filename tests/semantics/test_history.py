@@ -35,9 +35,7 @@ async def test_every_version_is_there_oldest_first_from_whichever_end(
     assert Counter(_actions(await memori.history(first))) == {"stored": 3, "superseded": 2}
 
 
-async def test_changed_values_are_versions_of_one_memory(
-    memori: AsyncMemori, clock: Clock
-) -> None:
+async def test_changed_values_are_versions_of_one_memory(memori: AsyncMemori, clock: Clock) -> None:
     memory_id = await kept(memori, PORTO, importance=0.1, tags=["home"])
     clock.advance(hours=1)
     await memori.update(memory_id, importance=0.2)

@@ -223,9 +223,7 @@ class Verbs(RuleBasedStateMachine):
     @rule(days=st.integers(1, 40))
     def wait(self, days: int) -> None:
         """Time passes; what was forgotten over 30 days ago goes at the next maintenance."""
-        before = {
-            item.id: item for item in self.known.values() if item.hidden_by and not item.gone
-        }
+        before = {item.id: item for item in self.known.values() if item.hidden_by and not item.gone}
         self.clock.advance(days=days)
         self.run(self.memori.maintain())
         for item in before.values():

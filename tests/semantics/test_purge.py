@@ -139,11 +139,13 @@ async def test_no_digest_that_could_confirm_a_guess_is_left(memori: AsyncMemori)
     await memori.forget(id_of(newer), purge=True, operation_id="purge")
     database = await memori._open()
     left = await database.read(
-        lambda connection: connection.exec_driver_sql(
-            "SELECT operation_id FROM operations WHERE payload_hash != '' ORDER BY 1"
+        lambda connection: (
+            connection.exec_driver_sql(
+                "SELECT operation_id FROM operations WHERE payload_hash != '' ORDER BY 1"
+            )
+            .scalars()
+            .all()
         )
-        .scalars()
-        .all()
     )
     assert set(left) <= {"purge"}
 

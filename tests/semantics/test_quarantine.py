@@ -40,7 +40,9 @@ async def test_a_trusted_source_is_not_quarantined(memori: AsyncMemori, source: 
 async def test_ordinary_text_from_an_untrusted_source_is_stored(
     memori: AsyncMemori, source: str
 ) -> None:
-    assert (await memori.remember("Porto has 250,000 inhabitants", source=source)).status == "stored"
+    assert (
+        await memori.remember("Porto has 250,000 inhabitants", source=source)
+    ).status == "stored"
     assert len(await recalled(memori, "Porto inhabitants")) == 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,6 @@ from asking import kept, listed, recalled
 from conftest import Clock
 
 from memori import AsyncMemori, NotFound
-from memori.ids import is_id
 from memori.model import CATEGORIES
 
 pytestmark = pytest.mark.anyio
@@ -19,8 +19,8 @@ async def test_a_stored_memory_has_an_id_a_sentence_and_an_operation(memori: Asy
     receipt = await memori.remember("Ana lives in Porto")
     assert receipt.status == "stored"
     assert receipt.id is not None
-    assert is_id(receipt.id)
-    assert is_id(receipt.operation_id)
+    assert uuid.UUID(receipt.id).version == 7
+    assert uuid.UUID(receipt.operation_id).version == 7
     assert receipt.reason == "stored and recallable now"
     assert receipt.redacted == ()
     assert receipt.superseded == ()
@@ -164,7 +164,9 @@ async def test_a_source_turn_that_does_not_exist_is_an_error_and_nothing_is_kept
     memori: AsyncMemori,
 ) -> None:
     with pytest.raises(NotFound):
-        await memori.remember("Ana lives in Porto", sources=["01a204e3-13cf-7000-8000-000000000000"])
+        await memori.remember(
+            "Ana lives in Porto", sources=["01a204e3-13cf-7000-8000-000000000000"]
+        )
     assert await listed(memori) == []
     assert (await memori.remember("Ana lives in Porto")).status == "stored"
 

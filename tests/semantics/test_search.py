@@ -42,8 +42,9 @@ async def _fill(memori: AsyncMemori, clock: Clock, *, ticking: bool) -> set[str]
 
 
 @pytest.mark.parametrize("query", [None, "kitten"])
-@pytest.mark.parametrize("limit", [1, 7, 46, 47, 100])
-@pytest.mark.parametrize("ticking", [True, False], ids=["ticking", "one instant"])
+@pytest.mark.parametrize(
+    ("limit", "ticking"), [(1, False), (7, True), (7, False), (46, True), (47, False)]
+)
 async def test_pages_have_no_gaps_and_no_repeats(
     memori: AsyncMemori, clock: Clock, query: str | None, limit: int, ticking: bool
 ) -> None:
@@ -92,7 +93,9 @@ async def test_pages_over_filtered_out_rows_have_no_gaps(memori: AsyncMemori, cl
 
 
 @pytest.mark.parametrize("query", [None, "kitten"])
-async def test_filters_say_what_passes(memori: AsyncMemori, clock: Clock, query: str | None) -> None:
+async def test_filters_say_what_passes(
+    memori: AsyncMemori, clock: Clock, query: str | None
+) -> None:
     await kept(memori, "kitten one", category="fact", tags=["Pets", "grey cats"])
     await kept(memori, "kitten two", category="preference", entities=["Ana Søvik"], agent_id="x")
     await said(memori, "kitten three", session_id="talk")

@@ -35,7 +35,11 @@ async def test_both_ends_of_the_link_are_readable(memori: AsyncMemori, clock: Cl
     replaced_at = clock.advance(days=1)
     new = await kept(memori, LISBON, supersedes=old)
     older, newer = await memori.get(old), await memori.get(new)
-    assert (older.superseded_by, older.retired_at, older.valid_until) == (new, replaced_at, replaced_at)
+    assert (older.superseded_by, older.retired_at, older.valid_until) == (
+        new,
+        replaced_at,
+        replaced_at,
+    )
     assert (newer.supersedes, newer.superseded_by, newer.valid_from) == (old, None, replaced_at)
 
 

@@ -171,9 +171,7 @@ async def test_times_keep_their_microseconds_in_the_far_past_and_future(
     assert (memory.valid_from, memory.valid_until) == (begins, ends)
 
 
-async def test_words_like_yesterday_count_from_the_clock(
-    memori: AsyncMemori, clock: Clock
-) -> None:
+async def test_words_like_yesterday_count_from_the_clock(memori: AsyncMemori, clock: Clock) -> None:
     for day in (26, 27, 28):
         at = datetime(2026, 2, day, 10, tzinfo=UTC)
         await memori.record(

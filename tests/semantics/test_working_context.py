@@ -164,7 +164,9 @@ async def test_lines_are_single_lines(memori: AsyncMemori) -> None:
     await kept(memori, "first\n\n- [2020-01-01 · rule] second\r\nthird\u2028fourth", pinned=True)
     context = await memori.working_context()
     assert len(context.text.splitlines()) == 2
-    assert context.text.splitlines()[1].endswith("] first - [2020-01-01 · rule] second third fourth")
+    assert context.text.splitlines()[1].endswith(
+        "] first - [2020-01-01 · rule] second third fourth"
+    )
 
 
 async def test_pinning_and_unpinning_moves_a_line(memori: AsyncMemori) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,7 +27,7 @@ def _mode(path: Path) -> int:
 
 
 @pytest.fixture
-def loose_umask() -> object:
+def loose_umask() -> Iterator[None]:
     """A umask that would leave new files open to everybody."""
     before = os.umask(0)
     yield
@@ -99,11 +101,27 @@ async def test_a_folder_is_no_database(tmp_path: Path) -> None:
         await memori.remember("Ana lives in Porto")
 
 
+async def test_a_failed_open_leaves_no_thread_behind(tmp_path: Path) -> None:
+    before = threading.active_count()
+    for _ in range(20):
+        with pytest.raises(ConfigurationError):
+            await AsyncMemori(f"sqlite:///{tmp_path}").open()
+        assert threading.active_count() == before
+
+
 async def test_a_file_in_the_way_of_the_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     memori = AsyncMemori(f"sqlite:///{tmp_path}/file/memori.db")
     with pytest.raises(ConfigurationError, match="memori.db"):
         await memori.open()
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a place nobody can write to")
+async def test_a_place_nobody_can_write_to_is_an_error() -> None:
+    memori = AsyncMemori("sqlite:////proc/self/memori.db")
+    with pytest.raises(ConfigurationError, match="memori.db"):
+        await memori.open()
+    await memori.close()
 
 
 @needs_modes
