@@ -210,34 +210,35 @@ def test_a_fork_in_the_middle_of_other_threads_writes_does_not_hang(
     assert (done.stdout, done.stderr, done.returncode) == ("[0, 0, 0, 0]\n", "", 0)
 
 
-@pytest.mark.parametrize(
-    "ending",
-    [
-        "",
-        "sys.exit(0)",
-        "raise SystemExit",
-        "import threading; threading.Thread(target=lambda: m.remember('late')).start()",
-        "import atexit; atexit.register(lambda: print('last', flush=True))",
-        "Memori('sqlite:///:memory:'); n = Memori('sqlite:///:memory:'); n.open()",
-    ],
-    ids=["plain", "exit", "systemexit", "thread", "atexit", "several"],
-)
-def test_a_program_that_forgets_to_close_ends_at_once_and_quietly(
-    file_database: TestDatabase, ending: str
-) -> None:
+_ENDINGS = {
+    "plain": "",
+    "exit": "sys.exit(0)",
+    "thread": "import threading; threading.Thread(target=lambda: m.remember('late')).start()",
+    "atexit": "import atexit; atexit.register(lambda: print('last', flush=True))",
+    "several": "Memori('sqlite:///:memory:'); n = Memori('sqlite:///:memory:'); n.open()",
+}
+
+
+def test_a_program_that_forgets_to_close_ends_at_once_and_quietly(tmp_path: Path) -> None:
     program = (
-        "import sys\nfrom memori import Memori\n"
+        "import sys, time\nfrom memori import Memori\n"
         "m = Memori(sys.argv[1])\n"
-        "print(m.remember('Ana lives in Porto').status, flush=True)\n"
-        "import time; print(time.time(), flush=True)\n"
+        "print(m.remember('Ana lives in Porto').status)\n"
+        "print(time.time(), flush=True)\n"
     )
-    done = _run(program + ending, file_database.url)
-    ended = time.time()
-    status, at, *_ = done.stdout.splitlines()
-    assert (status, done.stderr, done.returncode) == ("stored", "", 0)
-    assert ended - float(at) < 3
-    with Memori(file_database.url) as memori:
-        assert memori.recall("Porto")
+
+    def ends(name: str) -> tuple[str, str, str, int, bool]:
+        done = _run(program + _ENDINGS[name], f"sqlite:///{tmp_path / name}.db")
+        ended = time.time()
+        status, at, *_ = done.stdout.splitlines()
+        return name, status, done.stderr, done.returncode, ended - float(at) < 3
+
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(ends, _ENDINGS))
+    assert answers == [(name, "stored", "", 0, True) for name in _ENDINGS]
+    for name in _ENDINGS:
+        with Memori(f"sqlite:///{tmp_path / name}.db") as memori:
+            assert memori.recall("Porto")
 
 
 def test_a_program_that_dies_of_an_error_shows_that_error(file_database: TestDatabase) -> None:

@@ -47,20 +47,26 @@ class _Lane(aiosqlite.Connection):
     core: Connection | None = None
 
     def __init__(self, connector: Callable[[], sqlite3.Connection]) -> None:
-        super().__init__(connector, iter_chunk_size=64)
-        #: Held while a transaction runs, so that a fork can wait for its end.
+        #: Held while SQLite works, so that a fork can wait for it to pause.
         self.busy = threading.Lock()
+        super().__init__(partial(self._busily, connector), iter_chunk_size=64)
         _lanes.add(self)
 
     async def run(self, function: Callable[[], T]) -> T:
         """Run `function` on the connection's thread."""
         try:
             # What aiosqlite itself calls for each of its verbs; it is not typed.
-            return await self._execute(function)  # pyright: ignore[reportUnknownMemberType]
+            return await self._execute(  # pyright: ignore[reportUnknownMemberType]
+                partial(self._busily, function)
+            )
         except ValueError as error:
             if "connection" in str(error).lower():  # how aiosqlite says that it is closed
                 raise Closed(_CLOSED) from None
             raise
+
+    def _busily(self, function: Callable[[], T]) -> T:
+        with self.busy:
+            return function()
 
     async def start(self, begin: str, pragmas: tuple[str, ...]) -> None:
         """Open the connection; `begin` is the statement every transaction starts with."""
@@ -100,7 +106,7 @@ class _Lane(aiosqlite.Connection):
         """Run one transaction on this thread: committed if it returns, else rolled back."""
         if self.core is None:
             raise Closed(_CLOSED)
-        with self.busy, self.core.begin():
+        with self.core.begin():
             return transaction(self.core)
 
     async def finish(self) -> None:
@@ -277,8 +283,8 @@ def _is_busy(error: BaseException) -> bool:
 
 
 # SQLite keeps a process's locks in memory that a fork copies: a child made in the middle of a
-# transaction would wait for ever for one that nobody holds. So a fork waits for the transactions
-# under way, which take milliseconds.
+# transaction would wait for ever for one that nobody holds. So a fork waits for what is under
+# way, which takes milliseconds.
 _stopped: list[_Lane] = []
 
 

@@ -20,6 +20,10 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Protocol, cast
 
+from snowballstemmer.english_stemmer import (  # pyright: ignore[reportMissingTypeStubs]
+    EnglishStemmer,
+)
+
 from memori.text.irregular import BASE_FORMS
 from memori.text.stopwords import ENGLISH
 
@@ -135,18 +139,10 @@ _own = threading.local()
 def _stemmer() -> _Stemmer:
     known = getattr(_own, "stemmer", None)
     if known is None:
-        known = _own.stemmer = _new_stemmer()
+        # The pure Python stemmer by name: the package's factory would pick a C version where one
+        # is installed, and the same text must give the same terms everywhere.
+        known = _own.stemmer = cast(_Stemmer, EnglishStemmer())
     return known
-
-
-def _new_stemmer() -> _Stemmer:
-    # The pure Python stemmer by name: the package's factory would pick a C version where one is
-    # installed, and the same text must give the same terms everywhere.
-    from snowballstemmer.english_stemmer import (  # pyright: ignore[reportMissingTypeStubs]
-        EnglishStemmer,
-    )
-
-    return cast(_Stemmer, EnglishStemmer())
 
 
 @lru_cache(maxsize=65_536)
