@@ -298,6 +298,8 @@ class Stats:
 
 def as_json(value: Any) -> Any:
     """Turn model objects into JSON-ready values: dicts, lists, ISO 8601 times. None fields stay."""
+    if value is None or isinstance(value, str | int | float):
+        return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: as_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, datetime):
@@ -305,6 +307,6 @@ def as_json(value: Any) -> Any:
     if isinstance(value, Mapping):
         pairs = cast("Mapping[Any, Any]", value).items()
         return {str(key): as_json(item) for key, item in pairs}
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+    if isinstance(value, Sequence) and not isinstance(value, bytes):
         return [as_json(item) for item in cast("Sequence[Any]", value)]
     return value

@@ -291,4 +291,7 @@ def test_many_objects_come_and_go_without_leaving_threads(file_database: TestDat
     for _ in range(15):
         with Memori(file_database.url) as memori:
             memori.remember("Ana lives in Porto")
+    deadline = time.monotonic() + 5  # a thread that was told to end may take a moment
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
     assert threading.active_count() <= before

@@ -8,17 +8,24 @@ dialect with the column types' own processors; everything else stays ordinary Co
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Executable
+from sqlalchemy import Boolean, Connection, Dialect, Executable
 
 Row = tuple[Any, ...]
-_Bind = tuple[str, Callable[[Any], Any] | None, Any]
-"""A parameter: its name, what makes the driver's value of it, and its value if none is given."""
+_Process = Callable[[Any], Any]
 
-_Result = tuple[int, Callable[[Any], Any]]
-"""A column of the result whose values must be converted: its position, and by what."""
-_Compiled = tuple[str, list[_Bind], list[_Result]]
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    """A statement for one dialect: its SQL, its parameters in order, and the conversions."""
+
+    sql: str
+    names: tuple[str, ...]
+    fixed: Mapping[str, Any]
+    binds: tuple[tuple[int, _Process], ...]
+    results: tuple[tuple[int, _Process], ...]
 
 
 class Prepared:
@@ -45,18 +52,20 @@ class Prepared:
         Returns:
             The rows it returns; empty when it returns none.
         """
-        sql, names, results = self._for(connection.dialect)
+        compiled = self._for(connection.dialect)
         cursor = connection.connection.cursor()
         try:
-            cursor.execute(sql, _bind(names, values))
+            cursor.execute(compiled.sql, _bind(compiled, values))
             found = list(cursor.fetchall()) if cursor.description else []
-            return [_convert(row, results) for row in found] if results else found
         finally:
             cursor.close()
+        if not compiled.results:
+            return found
+        return [_convert(row, compiled.results) for row in found]
 
     def run_many(self, connection: Connection, rows: Sequence[Row]) -> None:
         """Execute for each row of plain values (numbers and text), in the statement's order."""
-        sql, _, _ = self._for(connection.dialect)
+        sql = self._for(connection.dialect).sql
         cursor = connection.connection.cursor()
         try:
             cursor.executemany(sql, rows)
@@ -66,31 +75,49 @@ class Prepared:
     def _for(self, dialect: Dialect) -> _Compiled:
         known = self._compiled.get(dialect.name)
         if known is None:
-            compiled = self._statement.compile(dialect=dialect, column_keys=self._columns)
-            binds = [(name, compiled.binds[name]) for name in compiled.positiontup]
-            names: list[_Bind] = [
-                (name, bind.type.dialect_impl(dialect).bind_processor(dialect), bind.value)
-                for name, bind in binds
-            ]
-            columns: Any = getattr(self._statement, "selected_columns", ())
-            processors = [
-                column.type.dialect_impl(dialect).result_processor(dialect, None)
-                for column in columns
-            ]
-            results = [(at, each) for at, each in enumerate(processors) if each is not None]
-            known = self._compiled[dialect.name] = (str(compiled), names, results)
+            known = self._compiled[dialect.name] = self._compile(dialect)
         return known
 
+    def _compile(self, dialect: Dialect) -> _Compiled:
+        compiled = self._statement.compile(dialect=dialect, column_keys=self._columns)
+        names: tuple[str, ...] = tuple(compiled.positiontup)
+        binds = [compiled.binds[name] for name in names]
+        processes = [bind.type.dialect_impl(dialect).bind_processor(dialect) for bind in binds]
+        columns: Any = getattr(self._statement, "selected_columns", ())
+        results = [
+            None
+            if isinstance(column.type, Boolean)  # 0 and 1 will do
+            else column.type.dialect_impl(dialect).result_processor(dialect, None)
+            for column in columns
+        ]
+        return _Compiled(
+            sql=str(compiled),
+            names=names,
+            fixed={
+                name: bind.effective_value
+                for name, bind in zip(names, binds, strict=True)
+                if bind.effective_value is not None
+            },
+            binds=_present(processes),
+            results=_present(results),
+        )
 
-def _convert(row: Row, results: Sequence[_Result]) -> Row:
+
+def _present(processes: Sequence[_Process | None]) -> tuple[tuple[int, _Process], ...]:
+    return tuple((at, each) for at, each in enumerate(processes) if each is not None)
+
+
+def _convert(row: Row, results: Sequence[tuple[int, _Process]]) -> Row:
     values = list(row)
     for at, process in results:
-        values[at] = process(values[at])
+        if values[at] is not None:
+            values[at] = process(values[at])
     return tuple(values)
 
 
-def _bind(names: Sequence[_Bind], values: Mapping[str, Any]) -> Row:
-    return tuple(
-        values.get(name, fixed) if process is None else process(values.get(name, fixed))
-        for name, process, fixed in names
-    )
+def _bind(compiled: _Compiled, values: Mapping[str, Any]) -> Sequence[Any]:
+    given = {**compiled.fixed, **values} if compiled.fixed else values
+    row = [given[name] for name in compiled.names]
+    for at, process in compiled.binds:
+        row[at] = process(row[at])
+    return row

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import aiosqlite
-from sqlalchemy import Connection, create_engine, event
+from sqlalchemy import Connection, create_engine
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import StaticPool
 
@@ -34,6 +34,7 @@ T = TypeVar("T")
 OLDEST_SQLITE = (3, 35, 0)
 _CLOSED = "the database is closed; make a new Memori object"
 _CACHE_KIB = 16_384
+_CHECKPOINT_PAGES = 4_000
 _FORK_WAIT = 5.0
 _BUSY_WORDS = ("locked", "busy")
 
@@ -76,7 +77,10 @@ class _Lane(aiosqlite.Connection):
             await self
         except BaseException:
             # aiosqlite has asked its thread to stop; see it end before the loop may.
-            await asyncio.to_thread(worker.join, 1.0)
+            for _ in range(100):
+                if not worker.is_alive():
+                    break
+                await asyncio.sleep(0.01)
             raise
         try:
             await self.run(partial(self._prepare, begin, pragmas))
@@ -89,13 +93,12 @@ class _Lane(aiosqlite.Connection):
         raw.isolation_level = None  # transactions begin where we say, not where sqlite3 guesses
         for pragma in pragmas:
             _patiently(partial(raw.execute, pragma))
-        engine = create_engine("sqlite://", creator=lambda: raw, poolclass=StaticPool)
-
-        def send_begin(connection: Connection) -> None:
-            connection.exec_driver_sql(begin)
-
-        event.listen(engine, "begin", send_begin)
+        # Core's own transactions cost more than SQLite's; `transact` begins and ends them.
+        engine = create_engine(
+            "sqlite://", creator=lambda: raw, poolclass=StaticPool, isolation_level="AUTOCOMMIT"
+        )
         self.core = engine.connect()
+        self._begin = begin
 
     @property
     def raw(self) -> sqlite3.Connection:
@@ -106,8 +109,16 @@ class _Lane(aiosqlite.Connection):
         """Run one transaction on this thread: committed if it returns, else rolled back."""
         if self.core is None:
             raise Closed(_CLOSED)
-        with self.core.begin():
-            return transaction(self.core)
+        raw = self.raw
+        raw.execute(self._begin)
+        try:
+            answer = transaction(self.core)
+            raw.execute("COMMIT")
+        except BaseException:
+            if raw.in_transaction:
+                raw.execute("ROLLBACK")
+            raise
+        return answer
 
     async def finish(self) -> None:
         """Close the Core connection on its thread, then the connection and the thread."""
@@ -215,6 +226,7 @@ class SqliteDatabase:
                 f"PRAGMA synchronous={synchronous}",
                 "PRAGMA foreign_keys=ON",
                 "PRAGMA secure_delete=ON",
+                f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}",
                 f"PRAGMA cache_size=-{_CACHE_KIB}",
                 f"PRAGMA busy_timeout={int(timeout * 1000)}",
             ),

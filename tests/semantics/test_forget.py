@@ -312,6 +312,18 @@ async def test_what_is_due_is_purged_when_the_database_is_opened(
     ]
 
 
+async def test_an_engine_that_stays_open_purges_what_is_due_by_itself(
+    memori: AsyncMemori, clock: Clock
+) -> None:
+    forgotten = await memori.forget(await kept(memori, PORTO))
+    for _ in range(32):
+        clock.advance(days=1)
+        await memori.remember("something else")
+    assert forgotten.purge_at is not None
+    assert clock.now > forgotten.purge_at
+    assert await listed(memori, include_forgotten=True) == ["something else"]
+
+
 async def test_forgetting_again_after_a_restore_starts_the_30_days_anew(
     memori: AsyncMemori, clock: Clock
 ) -> None:

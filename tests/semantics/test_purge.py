@@ -246,6 +246,38 @@ async def test_a_purge_interrupted_before_the_file_was_clean_is_finished_at_the_
     await later.flush(0.5)
 
 
+async def test_a_second_purge_while_the_first_still_waits_is_finished_too(
+    opened_file: Opener,
+) -> None:
+    path = opened_file.database.path
+    assert path is not None
+    memori = await opened_file()
+    doomed = [await kept(memori, f"{WORD} number {number}") for number in range(40)]
+    reader = sqlite3.connect(path, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM memories").fetchone()
+    try:
+        assert not (await memori.forget(doomed[:20], purge=True)).file_clean
+        assert not (await memori.forget(doomed[20:], purge=True)).file_clean
+    finally:
+        reader.close()
+    await memori.flush(10)
+    assert _left_in(path) == []
+
+
+async def test_a_purge_rewrites_the_file_and_gives_its_space_back(opened_file: Opener) -> None:
+    """What a tool that does not overwrite left in free pages goes with the rewriting."""
+    path = opened_file.database.path
+    assert path is not None
+    memori = await opened_file()
+    await said(memori, *(f"{WORD} number {number} " + "padding " * 200 for number in range(300)))
+    assert (await memori.forget("talk", purge=True)).file_clean
+    raw = sqlite3.connect(path)
+    assert raw.execute("PRAGMA freelist_count").fetchone() == (0,)
+    raw.close()
+    assert path.stat().st_size < 400_000
+
+
 async def test_an_idle_second_process_does_not_keep_a_purge_from_cleaning(
     opened_file: Opener,
 ) -> None:
