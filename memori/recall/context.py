@@ -11,16 +11,15 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, or_, select
+from sqlalchemy import text as sql
 
 from memori.model import ContextLine, Hit, WorkingContext
 from memori.recall.find import OpenScope, find_hits, memory_hit
 from memori.recall.query import Query
 from memori.store.reading import Filter
-from memori.store.tables import memories
+from memori.store.tables import ESSENTIAL, memories
 from memori.text.tokens import estimate_tokens
 
-#: A memory at least this important is shown without being asked for.
-IMPORTANT = 0.7
 _PER_SECTION = 50
 _RECENT = 10
 _FOR_TASK = 12
@@ -90,13 +89,12 @@ def _essential(
         statement = select(memories).where(
             c.scope_id == scope.scope_id,
             c.pinned.is_(pinned),
+            sql(f"({ESSENTIAL})"),
             c.forgotten_at.is_(None),
             c.quarantined.is_(False),
             or_(c.valid_until.is_(None), c.valid_until > chosen.now),
             or_(c.superseded_from.is_(None), c.superseded_from > chosen.now),
         )
-        if not pinned:
-            statement = statement.where(c.importance >= IMPORTANT)
         found: Sequence[Row[Any]] = connection.execute(
             statement.order_by(c.importance.desc(), c.memory_no.desc()).limit(_PER_SECTION)
         ).fetchall()

@@ -12,7 +12,14 @@ from sqlalchemy import Row as SqlRow
 
 from memori.model import Hit, Signal
 from memori.recall.query import Query
-from memori.recall.rank import Candidate, CorpusStats, choose_terms, rank
+from memori.recall.rank import (
+    PLACE_BITS,
+    Candidate,
+    CorpusStats,
+    LengthNorm,
+    choose_terms,
+    rank,
+)
 from memori.recall.rerank import Ranked, Row, rerank
 from memori.store import index, reading, rows, scopes, turns
 from memori.store.index import Place
@@ -94,13 +101,19 @@ def _eligible(
     if stats.items > _CHOOSE_ABOVE:
         frequencies = index.count_postings(connection, scope.scope_id, query.terms)
         terms = choose_terms(query, frequencies)
-    postings = index.read_postings(connection, scope.scope_id, terms)
-    if not postings:
-        return []
+    norm = LengthNorm.of(stats)
+    found = {
+        term: index.read_frequencies(
+            connection, scope.scope_id, term, PLACE_BITS, norm.base, norm.slope
+        )
+        for term in terms
+    }
     sight = _Sight(connection, scope, chosen)
-    reach = stats.items + len(postings) * 8 if chosen.narrows else max(pool, limit)
+    reach = max(pool, limit)
+    if chosen.narrows:
+        reach = stats.items + 8 * sum(len(places) for places in found.values())
     while True:
-        candidates = rank(query, postings, stats, limit=reach, document_frequencies=frequencies)
+        candidates = rank(query, found, stats, limit=reach, document_frequencies=frequencies)
         eligible = sight.passing(candidates, max(pool, limit))
         if len(eligible) >= limit or len(candidates) < reach:
             return eligible

@@ -30,9 +30,9 @@ OWN_SHARE, WINDOW_SHARE = 0.3, 0.7
 #: How many postings a recall should read; past it the commonest terms are left out.
 MAX_POSTINGS = 8_000
 
-# A posting's place is one integer, session_no above and seq below; memories are session 0.
-_SESSION_SHIFT = 32
-_FIRST_TURN = 1 << _SESSION_SHIFT
+#: An item's place is one integer: session_no above this many bits of seq; memories are session 0.
+PLACE_BITS = 32
+_FIRST_TURN = 1 << PLACE_BITS
 _SEQ_MASK = _FIRST_TURN - 1
 _OFFSETS = tuple(
     (sign * distance, weight) for distance, weight in enumerate(REACH, 1) for sign in (-1, 1)
@@ -42,8 +42,8 @@ _NO_SEQ = _SEQ_MASK - len(REACH)
 # Windows are computed for this many times the candidates asked for.
 _SPARE = 2
 
-Posting = tuple[str, int, int, int, int]
-"""One row of the index: (term, session_no, seq, tf, length)."""
+Frequencies = Mapping[int, float]
+"""By place: how often a term occurs there, divided by the length norm of the item."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,19 @@ class CorpusStats:
 
     items: int
     tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class LengthNorm:
+    """BM25's length norm in a scope: `base + slope * length`."""
+
+    base: float
+    slope: float
+
+    @classmethod
+    def of(cls, stats: CorpusStats) -> LengthNorm:
+        """The norm by which an item of average length counts once."""
+        return cls(1 - B, B * max(1, stats.items) / max(1, stats.tokens))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +116,7 @@ def choose_terms(
 
 def rank(
     query: Query,
-    postings: Iterable[Posting],
+    found: Mapping[str, Frequencies],
     stats: CorpusStats,
     *,
     limit: int = 80,
@@ -113,26 +126,26 @@ def rank(
 
     Arguments:
         query: the parsed question.
-        postings: all index rows of its terms in the scope (or of those `choose_terms` chose), in
-            any order; rows of other terms are passed over.
+        found: by term, where all items of the scope that hold it are, with their frequency
+            divided by `LengthNorm.of`; of the question's terms or of those `choose_terms` chose.
+            Other terms are passed over.
         stats: the scope's totals.
         limit: candidates to return at most.
         document_frequencies: as for `choose_terms`; needed only for terms whose rows were not
             all handed over. By default a term's frequency is the number of its rows.
 
-    The same postings in another order give the same answer. Candidates can name a turn that does
+    The same places in another order give the same answer. Candidates can name a turn that does
     not exist (past the end of a session) or is hidden: whoever fetches the rows drops them.
     """
-    fields = _weigh(query, postings, stats, document_frequencies)
+    fields = _weigh(query, found, stats, document_frequencies)
     standing = fields.pop(STANDING_MARK, (0.0, {}))[1]
     own: dict[int, float] = {}
-    for idf, found in fields.values():
+    for idf, places in fields.values():
         gain = idf * (K1 + 1)
-        for place, frequency in found.items():
+        for place, frequency in places.items():
             own[place] = own.get(place, 0.0) + gain * frequency / (frequency + K1)
     if not own:
         return []
-    fetched = [(idf, found) for idf, found in fields.values()]
     total = sum(
         query.terms[term] * _idf(stats.items, 0) if term not in fields else fields[term][0]
         for term in query.terms
@@ -140,10 +153,10 @@ def rank(
     )
     # A standing instruction matters to every question that touches it, so it cannot fall out here.
     admitted = standing.keys() & own.keys()
-    windows = _windows(_pool(own, limit * _SPARE) | admitted, fetched)
+    windows = _windows(_pool(own, limit * _SPARE) | admitted, list(fields.values()))
     best_window: dict[int, float] = {}
     for window, place, _ in windows:
-        session = place >> _SESSION_SHIFT
+        session = place >> PLACE_BITS
         if window > best_window.get(session, 0.0):
             best_window[session] = window
     scored = [
@@ -161,12 +174,12 @@ def rank(
     return sorted(
         (
             Candidate(
-                session_no=place >> _SESSION_SHIFT,
+                session_no=place >> PLACE_BITS,
                 seq=place & _SEQ_MASK,
                 score=-loss,
                 own=own.get(place, 0.0),
                 window=window,
-                session=best_window[place >> _SESSION_SHIFT] if place >= _FIRST_TURN else window,
+                session=best_window[place >> PLACE_BITS] if place >= _FIRST_TURN else window,
                 coverage=covered / total,
             )
             for _, loss, place, window, covered in scored
@@ -182,25 +195,19 @@ def _idf(items: int, df: int) -> float:
 
 def _weigh(
     query: Query,
-    postings: Iterable[Posting],
+    found: Mapping[str, Frequencies],
     stats: CorpusStats,
     document_frequencies: Mapping[str, int] | None,
-) -> dict[str, tuple[float, dict[int, float]]]:
-    """For each term that occurs, in the question's order: its weighted idf, and by place its
-    term frequency divided by BM25's length norm."""
-    slope = B * max(1, stats.items) / max(1, stats.tokens)
-    base = 1 - B
-    places: dict[str, dict[int, float]] = {term: {} for term in query.terms}
-    for term, session_no, seq, tf, length in postings:
-        if term in places:
-            places[term][session_no << _SESSION_SHIFT | seq] = tf / (base + slope * length)
-    weighed: dict[str, tuple[float, dict[int, float]]] = {}
-    for term, found in places.items():
-        if found:
-            df = len(found)
+) -> dict[str, tuple[float, Frequencies]]:
+    """For each term that occurs, in the question's order: its weighted idf, and where it is."""
+    weighed: dict[str, tuple[float, Frequencies]] = {}
+    for term, weight in query.terms.items():
+        places = found.get(term)
+        if places:
+            df = len(places)
             if document_frequencies is not None:
                 df = max(df, document_frequencies.get(term, 0))
-            weighed[term] = (query.terms[term] * _idf(stats.items, df), found)
+            weighed[term] = (weight * _idf(stats.items, df), places)
     return weighed
 
 

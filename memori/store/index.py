@@ -10,9 +10,20 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Float,
+    and_,
+    bindparam,
+    cast,
+    delete,
+    func,
+    select,
+)
 
 from memori.store.prepared import Prepared
 from memori.store.scopes import add_to_counts
@@ -123,15 +134,30 @@ def erase_places(connection: Connection, scope_id: int, places: Sequence[Place])
         connection.execute(_DELETE_LABELS, keys)
 
 
-def read_postings(
-    connection: Connection, scope_id: int, terms: Iterable[str]
-) -> Sequence[tuple[str, int, int, int, int]]:
-    """Rows `(term, session_no, seq, tf, length)` of these terms in this scope, by term."""
-    wanted = sorted({term[:TERM_CHARS] for term in terms})
-    values: dict[str, Any] = {f"term_{number}": term for number, term in enumerate(wanted)}
-    values["scope"] = scope_id
-    found = _postings_of(len(wanted)).run(connection, values)
-    return cast("Sequence[tuple[str, int, int, int, int]]", found)
+def read_frequencies(
+    connection: Connection, scope_id: int, term: str, place_bits: int, base: float, slope: float
+) -> dict[int, float]:
+    """Where a term is in this scope, and how often: the database's part of BM25.
+
+    Args:
+        connection: a snapshot.
+        scope_id: the owner.
+        term: an index term.
+        place_bits: a place is `session_no << place_bits | seq`.
+        base: frequencies are divided by `base + slope * length`, length in terms.
+        slope: see `base`.
+
+    Returns:
+        By place: the frequency so divided.
+    """
+    values = {
+        "scope": scope_id,
+        "term_0": term[:TERM_CHARS],
+        "bits": place_bits,
+        "base": base,
+        "slope": slope,
+    }
+    return dict(_FREQUENCIES.run(connection, values))  # pyright: ignore[reportArgumentType]  # pairs of a place and a number
 
 
 def count_postings(connection: Connection, scope_id: int, terms: Iterable[str]) -> dict[str, int]:
@@ -159,14 +185,15 @@ def _of_terms(terms: int) -> tuple[ColumnElement[bool], ...]:
     )
 
 
-@cache
-def _postings_of(terms: int) -> Prepared:
-    c = postings.c
-    return Prepared(
-        select(c.term, c.session_no, c.seq, c.tf, c.length)
-        .where(*_of_terms(terms))
-        .order_by(c.term, c.session_no, c.seq)
+_FREQUENCIES = Prepared(
+    select(
+        postings.c.session_no.bitwise_lshift(bindparam("bits", type_=BigInteger)) + postings.c.seq,
+        cast(postings.c.tf, Float)
+        / (bindparam("base", type_=Float) + bindparam("slope", type_=Float) * postings.c.length),
     )
+    .where(*_of_terms(1))
+    .order_by(postings.c.session_no, postings.c.seq)
+)
 
 
 def set_labels(

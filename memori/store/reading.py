@@ -6,13 +6,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
+from types import SimpleNamespace
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
-    Select,
     Table,
     and_,
     bindparam,
@@ -27,10 +27,6 @@ from memori.store.index import Place
 from memori.store.prepared import Prepared
 from memori.store.tables import MEMORY_SHELF, labels, memories, sessions, turns
 
-_MEMORIES = select(memories).where(
-    memories.c.scope_id == bindparam("scope"),
-    memories.c.memory_no.in_(bindparam("numbers", expanding=True)),
-)
 #: How much of a text is read to rank it.
 GLIMPSE_CHARS = 600
 #: When a turn was said, or heard of if nobody says when.
@@ -193,20 +189,30 @@ def glimpse_turns(
     return found
 
 
+def _whole(table: Table, row: tuple[Any, ...]) -> Any:
+    """A row by the names of its columns."""
+    return SimpleNamespace(**dict(zip(table.columns.keys(), row, strict=True)))
+
+
 @cache
-def _whole_turns(size: int) -> Select[Any]:
-    return select(turns).where(*_at_places(size))
+def _whole_memories(size: int) -> Prepared:
+    return Prepared(select(memories).where(*_at_numbers(size)))
+
+
+@cache
+def _whole_turns(size: int) -> Prepared:
+    return Prepared(select(turns).where(*_at_places(size)))
 
 
 @cache
 def _glimpse_memories(size: int) -> Prepared:
     columns = _glimpsed(memories, MemoryGlimpse._fields)
+    return Prepared(select(*columns).where(*_at_numbers(size)))
+
+
+def _at_numbers(size: int) -> tuple[ColumnElement[bool], ...]:
     numbers: list[Any] = [bindparam(f"no_{at}") for at in range(size)]
-    return Prepared(
-        select(*columns).where(
-            memories.c.scope_id == bindparam("scope"), memories.c.memory_no.in_(numbers)
-        )
-    )
+    return memories.c.scope_id == bindparam("scope"), memories.c.memory_no.in_(numbers)
 
 
 @cache
@@ -247,27 +253,27 @@ def _batches(keys: Sequence[T]) -> Iterator[tuple[list[T], int]]:
         yield batch + [batch[-1]] * (size - len(batch)), size
 
 
-def memories_at(
-    connection: Connection, scope_id: int, numbers: Collection[int]
-) -> dict[int, Row[Any]]:
+def memories_at(connection: Connection, scope_id: int, numbers: Collection[int]) -> dict[int, Any]:
     """Rows of `memories` by number."""
-    if not numbers:
-        return {}
-    found = connection.execute(_MEMORIES, {"scope": scope_id, "numbers": sorted(numbers)})
-    return {row.memory_no: row for row in found}
+    found: dict[int, Any] = {}
+    for batch, size in _batches(sorted(numbers)):
+        values: dict[str, Any] = {f"no_{at}": number for at, number in enumerate(batch)}
+        for row in _whole_memories(size).run(connection, {"scope": scope_id, **values}):
+            whole = _whole(memories, row)
+            found[whole.memory_no] = whole
+    return found
 
 
-def turns_at(
-    connection: Connection, scope_id: int, places: Sequence[Place]
-) -> dict[Place, Row[Any]]:
+def turns_at(connection: Connection, scope_id: int, places: Sequence[Place]) -> dict[Place, Any]:
     """Rows of `turns` by place; places that hold nothing are left out."""
-    found: dict[Place, Row[Any]] = {}
+    found: dict[Place, Any] = {}
     for batch, size in _batches(places):
         values: dict[str, Any] = {"scope": scope_id}
         for at, (session_no, seq) in enumerate(batch):
             values[f"session_{at}"], values[f"seq_{at}"] = session_no, seq
-        for row in connection.execute(_whole_turns(size), values):
-            found[row.session_no, row.seq] = row
+        for row in _whole_turns(size).run(connection, values):
+            whole = _whole(turns, row)
+            found[whole.session_no, whole.seq] = whole
     return found
 
 

@@ -27,6 +27,8 @@ from memori.store.types import HASH_CHARS, ID_CHARS, UtcDateTime, exact_text
 
 #: `session_no` of every memory in the index; sessions count from 1.
 MEMORY_SHELF = 0
+#: What the working context shows without being asked; the condition of a partial index.
+ESSENTIAL = "pinned OR importance >= 0.7"
 TERM_CHARS = 64
 LABEL_CHARS = 160
 
@@ -159,7 +161,14 @@ memories = Table(
     ForeignKeyConstraint(["scope_id"], ["scopes.scope_id"], name="memories_scope"),
     UniqueConstraint("scope_id", "id", name="memories_by_id"),
     UniqueConstraint("scope_id", "active_hash", name="memories_by_active_hash"),
-    Index("memories_by_weight", "scope_id", "pinned", "importance"),
+    Index(
+        "memories_by_weight",
+        "scope_id",
+        "pinned",
+        "importance",
+        sqlite_where=text(ESSENTIAL),
+        postgresql_where=text(ESSENTIAL),
+    ),
     Index("memories_by_time", "scope_id", "recorded_at", "id"),
     Index(
         "memories_by_forgotten",

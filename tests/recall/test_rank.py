@@ -12,12 +12,33 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memori.recall.query import Query, parse_query
-from memori.recall.rank import Candidate, CorpusStats, Posting, choose_terms, rank
+from memori.recall.rank import (
+    PLACE_BITS,
+    Candidate,
+    CorpusStats,
+    LengthNorm,
+    choose_terms,
+    rank,
+)
 from memori.recall.rerank import WEIGHTS, Ranked, Row, rerank
 from memori.text.analyser import STANDING_MARK, index_terms
 
 NOW = datetime(2024, 3, 20, tzinfo=UTC)
 AT = datetime(2023, 5, 7, tzinfo=UTC)
+
+
+Posting = tuple[str, int, int, int, int]
+"""One row of the index: (term, session_no, seq, tf, length)."""
+
+
+def frequencies(rows: Iterable[Posting], stats: CorpusStats) -> dict[str, dict[int, float]]:
+    """What a store's index answers for these rows."""
+    norm = LengthNorm.of(stats)
+    found: dict[str, dict[int, float]] = {}
+    for term, session_no, seq, tf, length in rows:
+        place = session_no << PLACE_BITS | seq
+        found.setdefault(term, {})[place] = tf / (norm.base + norm.slope * length)
+    return found
 
 
 @dataclass
@@ -48,13 +69,16 @@ class Index:
         wanted = set(terms)
         return [posting for posting in self.postings if posting[0] in wanted]
 
+    def found(self, terms: Iterable[str]) -> dict[str, dict[int, float]]:
+        return frequencies(self.of(terms), self.stats)
+
     @property
     def stats(self) -> CorpusStats:
         return CorpusStats(items=len(self.rows), tokens=self.tokens)
 
     def candidates(self, question: str, limit: int = 80) -> tuple[Query, list[Candidate]]:
         query = parse_query(question, NOW)
-        return query, rank(query, self.of(query.terms), self.stats, limit=limit)
+        return query, rank(query, self.found(query.terms), self.stats, limit=limit)
 
     def recall(self, question: str) -> list[Ranked]:
         query, candidates = self.candidates(question)
@@ -257,7 +281,8 @@ def test_the_order_of_postings_and_rows_does_not_matter(
     query, candidates = made.candidates(question, limit)
     shuffled = made.of(query.terms)
     chance.shuffle(shuffled)
-    assert rank(query, shuffled, made.stats, limit=limit) == candidates
+    found = frequencies(shuffled, made.stats)
+    assert rank(query, found, made.stats, limit=limit) == candidates
     rows = list(made.rows.values())
     ranked = rerank(query, candidates, rows)
     chance.shuffle(rows)
@@ -289,7 +314,8 @@ def test_a_limit_bounds_the_candidates(
 def test_any_text_can_be_asked(text: str) -> None:
     query = parse_query(text, NOW)
     assert all(weight > 0 for weight in query.terms.values())
-    assert rank(query, [(t, 1, 0, 1, 5) for t in query.terms], CorpusStats(0, 0)) is not None
+    found = {term: {1 << PLACE_BITS: 1.0} for term in query.terms}
+    assert rank(query, found, CorpusStats(0, 0)) is not None
 
 
 def test_common_terms_are_left_out_of_a_big_scope_and_the_rarest_kept() -> None:
@@ -304,5 +330,6 @@ def test_a_term_whose_rows_were_capped_keeps_its_true_weight() -> None:
     query = parse_query("tea xylophone", NOW)
     rows: list[Posting] = [("tea", 1, 0, 1, 10), ("xylophon", 2, 0, 1, 10)]
     stats = CorpusStats(items=1_000, tokens=10_000)
-    capped = rank(query, rows, stats, document_frequencies={"tea": 900, "xylophon": 1})
+    found = frequencies(rows, stats)
+    capped = rank(query, found, stats, document_frequencies={"tea": 900, "xylophon": 1})
     assert (capped[0].session_no, capped[0].seq) == (2, 0)

@@ -115,6 +115,18 @@ async def test_what_was_derived_from_a_turn_goes_with_it(memori: AsyncMemori) ->
     assert await listed(memori) == []
 
 
+async def test_what_was_stated_by_itself_outlives_the_turn_that_confirmed_it(
+    memori: AsyncMemori,
+) -> None:
+    memory_id = await kept(memori, PORTO)
+    [turn] = await said(memori, "I live in Porto")
+    again = await memori.remember(PORTO, sources=[turn])
+    assert (again.status, again.id) == ("duplicate", memory_id)
+    forgotten = await memori.forget(turn)
+    assert forgotten.memories == ()
+    assert await listed(memori) == [PORTO]
+
+
 async def test_forgetting_a_session_takes_what_was_derived_from_it_alone(
     memori: AsyncMemori,
 ) -> None:

@@ -178,6 +178,30 @@ async def test_a_duplicate_taken_back_takes_its_evidence(memori: AsyncMemori) ->
     assert await listed(memori) == [PORTO]
 
 
+async def test_a_duplicate_taken_back_takes_its_sources_too(memori: AsyncMemori) -> None:
+    first, second = await said(memori, "I live in Porto", "As I said, Porto")
+    memory_id = await kept(memori, PORTO, sources=[first])
+    before = await memori.get(memory_id)
+    again = await memori.remember(PORTO, sources=[first, second])
+    assert (await memori.get(memory_id)).sources == (first, second)
+    await memori.undo(again.operation_id)
+    assert await memori.get(memory_id) == before
+
+
+async def test_taking_back_a_replacement_of_what_was_said_again_since(
+    memori: AsyncMemori,
+) -> None:
+    old = await kept(memori, PORTO)
+    replacement = await memori.remember(LISBON, supersedes=old)
+    newer = await kept(memori, PORTO)
+    undone = await memori.undo(replacement.operation_id)
+    assert replacement.id in undone.hidden
+    assert await listed(memori) == [PORTO]
+    assert (await memori.remember(PORTO)).id == newer
+    edit = await memori.update(newer, content=LISBON)
+    assert edit.status == "superseded"
+
+
 async def test_what_was_said_again_since_stays_when_its_first_write_is_taken_back(
     memori: AsyncMemori,
 ) -> None:

@@ -115,7 +115,7 @@ async def _check(plan: list[Step]) -> None:
 
 
 @settings(
-    max_examples=14,
+    max_examples=16,
     deadline=None,
     derandomize=True,
     database=None,

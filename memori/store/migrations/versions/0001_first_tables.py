@@ -128,7 +128,12 @@ def upgrade() -> None:
     )
     op.create_index("memories_by_time", "memories", ["scope_id", "recorded_at", "id"], unique=False)
     op.create_index(
-        "memories_by_weight", "memories", ["scope_id", "pinned", "importance"], unique=False
+        "memories_by_weight",
+        "memories",
+        ["scope_id", "pinned", "importance"],
+        unique=False,
+        sqlite_where=sa.text("pinned OR importance >= 0.7"),
+        postgresql_where=sa.text("pinned OR importance >= 0.7"),
     )
     op.create_table(
         "operations",
