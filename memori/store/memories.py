@@ -283,17 +283,27 @@ def reinstate(w: Write, row: Row[Any]) -> None:
     """Make a hidden memory visible, and current again unless something else holds by now."""
     values: dict[str, Any] = dict.fromkeys(("forgotten_at", "forgotten_by", "forgotten_with"))
     if row.superseded_by is None:
-        current = _current(w, row.content_hash)
-        if current is None:
-            values["active_hash"] = row.content_hash
-        else:
-            values |= {
-                "retired_at": w.now,
-                "superseded_by": current.id,
-                "superseded_from": w.now,
-            }
+        values |= place_among_current(w, row)
     set_columns(w, row.memory_no, values)
     index_row(w, row)
+
+
+def place_among_current(w: Write, row: Row[Any]) -> dict[str, Any]:
+    """The columns of a memory that holds again: current, or replaced by one that says the same."""
+    current = _current(w, row.content_hash)
+    if current is None or current.memory_no == row.memory_no:
+        return {
+            "active_hash": row.content_hash,
+            "retired_at": None,
+            "superseded_by": None,
+            "superseded_from": None,
+        }
+    return {
+        "active_hash": None,
+        "retired_at": w.now,
+        "superseded_by": current.id,
+        "superseded_from": w.now,
+    }
 
 
 def index_row(w: Write, row: Row[Any]) -> None:
@@ -372,8 +382,9 @@ def hide(w: Write, row: Row[Any], root: str | None = None) -> None:
     )
 
 
-def link_sources(w: Write, memory_no: int, turn_ids: Sequence[str]) -> None:
-    """Say which turns a memory comes from; known links stay."""
+def link_sources(w: Write, memory_no: int, turn_ids: Sequence[str]) -> list[str]:
+    """Say which turns a memory comes from; known links stay. The ids of those that are new."""
+    linked: list[str] = []
     for turn_id in turn_ids:
         turn = w.connection.execute(
             select(turns.c.session_no, turns.c.seq).where(
@@ -397,6 +408,32 @@ def link_sources(w: Write, memory_no: int, turn_ids: Sequence[str]) -> None:
                     seq=turn.seq,
                 )
             )
+            linked.append(turn_id)
+    return linked
+
+
+def unlink_sources(w: Write, memory_no: int, turn_ids: Sequence[str]) -> None:
+    """Take links to turns away again."""
+    for turn_id in turn_ids:
+        turn = select(turns.c.session_no, turns.c.seq).where(
+            turns.c.scope_id == w.scope_id, turns.c.id == turn_id
+        )
+        for row in w.connection.execute(turn).fetchall():
+            w.connection.execute(
+                memory_sources.delete().where(
+                    memory_sources.c.scope_id == w.scope_id,
+                    memory_sources.c.memory_no == memory_no,
+                    memory_sources.c.session_no == row.session_no,
+                    memory_sources.c.seq == row.seq,
+                )
+            )
+
+
+def has_sources(w: Write, memory_no: int) -> bool:
+    """Whether a memory comes from turns."""
+    s = memory_sources.c
+    found = select(s.seq).where(s.scope_id == w.scope_id, s.memory_no == memory_no).limit(1)
+    return w.connection.execute(found).first() is not None
 
 
 def find(connection: Connection, scope_id: int, memory_id: str) -> Row[Any] | None:
@@ -443,8 +480,10 @@ def _current(w: Write, digest: str) -> Row[Any] | None:
 
 def _confirm(w: Write, new: NewMemory, current: Row[Any], olds: Sequence[Row[Any]]) -> Receipt:
     set_columns(w, current.memory_no, {"evidence": current.evidence + 1})
-    link_sources(w, current.memory_no, new.sources)
-    w.event("confirmed", "memory", current.id)
+    # What was stated by itself does not come to depend on the turns that confirm it.
+    derived = has_sources(w, current.memory_no)
+    linked = link_sources(w, current.memory_no, new.sources if derived else ())
+    w.event("confirmed", "memory", current.id, detail={"sources": linked} if linked else None)
     for old in olds:
         retire(w, old, by=current.id, since=new.valid_from or w.now)
     since = f"already known since {current.recorded_at:%Y-%m-%d}; its evidence grew"

@@ -13,7 +13,7 @@ from memori.model import Undone
 from memori.store import forgetting, memories, turns
 from memori.store.audit import GROUP_MARK
 from memori.store.operations import Write
-from memori.store.tables import memory_versions, operations
+from memori.store.tables import events, memory_versions, operations
 from memori.store.tables import turns as turn_rows
 
 
@@ -119,6 +119,7 @@ def _undo_memory(w: Write, operation: Row[Any]) -> Undone:
         )
     # The successor leaves first, so that an older memory of the same text can be current again.
     hidden: list[str] = []
+    memories.unlink_sources(w, row.memory_no, _sources_added(w, row.id, operation.operation_id))
     if row.evidence > 1:
         memories.set_columns(w, row.memory_no, {"evidence": row.evidence - 1})
     elif row.forgotten_at is None:
@@ -128,20 +129,25 @@ def _undo_memory(w: Write, operation: Row[Any]) -> Undone:
     return _undone(w, hidden=hidden, restored=[old for old in restored if old is not None])
 
 
+def _sources_added(w: Write, memory_id: str, operation_id: str) -> list[str]:
+    """The turns that a confirmation named as further sources."""
+    e = events.c
+    details = w.connection.execute(
+        select(e.detail).where(
+            e.scope_id == w.scope_id,
+            e.item_id == memory_id,
+            e.operation_id == operation_id,
+            e.action == "confirmed",
+        )
+    ).scalars()
+    return [turn for detail in details for turn in detail.get("sources", ())]
+
+
 def _current_again(w: Write, memory_id: str) -> str | None:
     row = memories.find(w.connection, w.scope_id, memory_id)
     if row is None or row.forgotten_at is not None:
         return None
-    memories.set_columns(
-        w,
-        row.memory_no,
-        {
-            "retired_at": None,
-            "superseded_by": None,
-            "superseded_from": None,
-            "active_hash": row.content_hash,
-        },
-    )
+    memories.set_columns(w, row.memory_no, memories.place_among_current(w, row))
     w.event("restored", "memory", memory_id)
     return memory_id
 
