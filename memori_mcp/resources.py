@@ -115,7 +115,7 @@ async def _working_context(engine: AsyncMemori) -> str:
     context = await engine.working_context()
     if not context.lines:
         return "Nothing is stored yet."
-    return f"{render.NOTE}\n{render.context(context.text)}"
+    return f"{render.NOTE}\n{context.text}"
 
 
 async def _item(engine: AsyncMemori, item_id: str) -> str:

@@ -217,7 +217,7 @@ async def _get_working_context(call: Call) -> Answer:
     context = await call.engine.working_context(**call.given)
     if not context.lines:
         return Answer(NO_CONTEXT, ContextAnswer(note=NO_CONTEXT, context="", tokens=0))
-    shown = render.context(context.text)
+    shown = context.text
     answer = ContextAnswer(note=render.NOTE, context=shown, tokens=context.tokens)
     return Answer(f"{render.NOTE}\n{shown}", answer)
 

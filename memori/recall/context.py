@@ -18,6 +18,7 @@ from memori.recall.find import OpenScope, find_hits, memory_hit
 from memori.recall.query import Query
 from memori.store.reading import Filter
 from memori.store.tables import ESSENTIAL, memories
+from memori.text.quoting import name, quote
 from memori.text.tokens import estimate_tokens
 
 _PER_SECTION = 50
@@ -71,13 +72,16 @@ def build_context(
 
 
 def line_of(hit: Hit) -> str:
-    """One line: date, category or speaker, and the text on a single line."""
+    """One line: date, category and source or speaker, and the text in quotation marks."""
     date = hit.valid_from or hit.at if hit.kind == "memory" else hit.at
-    label = hit.category or f"said by {hit.speaker or hit.role}"
+    label = f"{hit.category} · {hit.source}"
+    if hit.kind == "turn":
+        label = f"said by {name(hit.speaker or hit.role or hit.source)}"
     text = " ".join(hit.text.split())
     if len(text) > _MAX_LINE_CHARS:
         text = text[: _MAX_LINE_CHARS - 1].rstrip() + "…"
-    return f"- [{date:%Y-%m-%d} · {label}] {text}" if date else f"- [{label}] {text}"
+    when = f"{date:%Y-%m-%d} · " if date else ""
+    return f"- [{when}{label}] {quote(text)}"
 
 
 def _essential(
@@ -145,18 +149,18 @@ def _take(
 ) -> int:
     """Move lines that fit from `sections` to `chosen`; the tokens they use, headings included."""
     used = 0
-    for name in names:
-        for hit in sections[name]:
+    for section in names:
+        for hit in sections[section]:
             if hit.id in seen or (skip and hit.id in skip):
                 continue
             line = line_of(hit)
             cost = estimate_tokens(line) + 1
-            if not chosen[name]:
-                cost += estimate_tokens(HEADINGS[name]) + 2
+            if not chosen[section]:
+                cost += estimate_tokens(HEADINGS[section]) + 2
             if used + cost > budget:
                 continue
             seen.add(hit.id)
-            chosen[name].append((hit, line))
+            chosen[section].append((hit, line))
             used += cost
     return used
 
@@ -164,16 +168,16 @@ def _take(
 def _render(chosen: dict[str, list[tuple[Hit, str]]]) -> tuple[str, list[ContextLine]]:
     blocks: list[str] = []
     lines: list[ContextLine] = []
-    for name, entries in chosen.items():
+    for section, entries in chosen.items():
         if not entries:
             continue
-        blocks.append(f"{HEADINGS[name]}:\n" + "\n".join(line for _, line in entries))
+        blocks.append(f"{HEADINGS[section]}:\n" + "\n".join(line for _, line in entries))
         lines += [
             ContextLine(
                 kind=hit.kind,
                 id=hit.id,
                 text=line,
-                section=name,
+                section=section,
                 at=hit.at,
                 category=hit.category,
                 namespace=hit.namespace,
