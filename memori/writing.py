@@ -16,7 +16,7 @@ from memori.ids import new_id
 from memori.intake import Rejected
 from memori.messages import as_turn
 from memori.model import Category, Forgotten, JsonObject, Receipt, Turn, Undone
-from memori.store import forgetting, maintenance, memories, turns, undo
+from memori.store import edits, forgetting, maintenance, memories, turns, undo
 from memori.store.operations import Write, revive
 
 #: More turns than this in one `record` are prepared off the event loop.
@@ -232,7 +232,7 @@ class Writing(Engine):
             scope,
             operation_id,
             {"memory_id": memory_id, **edit.values},
-            lambda w: memories.update(w, memory_id, edit, self._settings.zone),
+            lambda w: edits.update(w, memory_id, edit, self._settings.zone),
             decode=lambda _, answer: revive(Receipt, answer),
         )
 

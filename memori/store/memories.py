@@ -1,28 +1,26 @@
-"""Writing memories: store, fold duplicates, supersede, change."""
+"""Writing memories: store, fold duplicates, supersede, hide and bring back."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, tzinfo
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, func, select
 
 from memori.errors import InvalidArgument, NotFound
 from memori.ids import new_id
-from memori.intake import NewMemory, NewValues, memory_terms, offset_minutes, prepare_memory
+from memori.intake import NewMemory, memory_terms, offset_minutes
 from memori.model import Receipt
 from memori.store import index
 from memori.store.operations import Write
 from memori.store.prepared import Prepared
-from memori.store.rows import in_offset, source_ids
 from memori.store.tables import (
     MEMORY_SHELF,
     events,
     memories,
     memory_sources,
-    memory_versions,
     tombstones,
     turns,
 )
@@ -59,20 +57,6 @@ _IS_TOMBSTONED = select(tombstones.c.at).where(
 )
 _ANY_TOMBSTONE = Prepared(
     select(tombstones.c.operation_id).where(tombstones.c.scope_id == bindparam("scope")).limit(1)
-)
-#: Columns `update` may change without making a new memory.
-EDITABLE = (
-    "category",
-    "importance",
-    "confidence",
-    "tags",
-    "entities",
-    "metadata",
-    "pinned",
-    "valid_from",
-    "valid_from_offset",
-    "valid_until",
-    "valid_until_offset",
 )
 
 
@@ -142,98 +126,6 @@ def remember(w: Write, new: NewMemory) -> Receipt:
     return _receipt(w, new, "stored", memory_id, "stored and recallable now")
 
 
-def update(w: Write, memory_id: str, edit: NewValues, zone: tzinfo) -> Receipt:
-    """Change a memory: new content supersedes, anything else changes in place.
-
-    Raises:
-        NotFound: no such memory.
-        InvalidArgument: it was forgotten or superseded, or its valid time would be empty.
-    """
-    row = find(w.connection, w.scope_id, memory_id)
-    if row is None:
-        raise NotFound(f"no memory {memory_id} here; look it up with search")
-    if row.forgotten_at is not None:
-        raise InvalidArgument(f"memory {memory_id} is forgotten; restore it first")
-    if row.superseded_by is not None:
-        raise InvalidArgument(
-            f"memory {memory_id} was superseded by {row.superseded_by}; change that one"
-        )
-    values = edit.values
-    begins = values.get("valid_from", row.valid_from)
-    ends = values.get("valid_until", row.valid_until)
-    if begins and ends and ends <= begins:
-        raise InvalidArgument("valid_until must be later than valid_from")
-    if "content" in values and values["content"] != row.content:
-        return _reword(w, row, edit, zone)
-    columns = {name: value for name, value in values.items() if name in EDITABLE}
-    changed = {name: value for name, value in columns.items() if getattr(row, name) != value}
-    if not changed:
-        return _edited(w, edit, memory_id, "nothing changed: it was so already")
-    save_version(w, row)
-    set_columns(w, row.memory_no, changed)
-    refresh_index(w, row, changed)
-    names = sorted(name for name in changed if not name.endswith("_offset"))
-    w.event("changed", "memory", memory_id, detail={"fields": names})
-    return _edited(w, edit, memory_id, f"changed: {', '.join(names)}")
-
-
-def _reword(w: Write, row: Row[Any], edit: NewValues, zone: tzinfo) -> Receipt:
-    """A memory of the new content that takes over everything else and supersedes the old one."""
-    values = edit.values
-    kept = {name: values.get(name, getattr(row, name)) for name in EDITABLE}
-    new = prepare_memory(
-        values["content"],
-        category=kept["category"],
-        importance=kept["importance"],
-        confidence=kept["confidence"],
-        tags=kept["tags"],
-        entities=kept["entities"],
-        metadata=kept["metadata"],
-        source=row.source,
-        trust=row.trust,
-        pinned=kept["pinned"],
-        sources=source_ids(w.connection, w.scope_id, row.memory_no),
-        valid_from=values.get("valid_from"),
-        valid_until=in_offset(kept["valid_until"], kept["valid_until_offset"]),
-        supersedes=row.id,
-        session_id=row.session_id,
-        agent_id=row.agent_id,
-        zone=zone,
-    )
-    return remember(w, replace(new, redacted=edit.redacted))
-
-
-def _edited(w: Write, edit: NewValues, memory_id: str, reason: str) -> Receipt:
-    if edit.redacted:
-        reason += f"; redacted before writing: {', '.join(edit.redacted)}"
-    return Receipt(
-        status="stored",
-        id=memory_id,
-        reason=reason,
-        operation_id=w.operation_id,
-        redacted=edit.redacted,
-    )
-
-
-def save_version(w: Write, row: Row[Any]) -> None:
-    """Keep the editable columns of a memory as they are now."""
-    before = {name: _plain(getattr(row, name)) for name in EDITABLE}
-    v = memory_versions.c
-    last = w.connection.execute(
-        select(func.max(v.number)).where(v.scope_id == w.scope_id, v.memory_no == row.memory_no)
-    ).scalar_one()
-    w.connection.execute(
-        memory_versions.insert().values(
-            scope_id=w.scope_id,
-            memory_no=row.memory_no,
-            number=(last or 0) + 1,
-            operation_id=w.operation_id,
-            changed_at=w.now,
-            before=before,
-        )
-    )
-
-
 def set_columns(w: Write, memory_no: int, values: Mapping[str, Any]) -> None:
     """Set columns of one memory."""
     w.connection.execute(
@@ -241,27 +133,6 @@ def set_columns(w: Write, memory_no: int, values: Mapping[str, Any]) -> None:
         .where(_c.scope_id == w.scope_id, _c.memory_no == memory_no)
         .values(**values)
     )
-
-
-def refresh_index(w: Write, row: Row[Any], changed: Mapping[str, Any]) -> None:
-    """Bring labels and date terms in line with changed columns."""
-    if row.quarantined or row.content is None:
-        return
-    place = (MEMORY_SHELF, row.memory_no)
-    if {"tags", "entities", "metadata"} & changed.keys():
-        index.set_labels(
-            w.connection,
-            w.scope_id,
-            place,
-            tags=changed.get("tags", row.tags),
-            entities=changed.get("entities", row.entities),
-            metadata=changed.get("metadata", row.metadata),
-            replace=True,
-        )
-    if "valid_from" in changed:
-        index.remove_items(w.connection, w.scope_id, [(place, terms_of(row))])
-        terms = memory_terms(row.content, changed["valid_from"])
-        index.add_items(w.connection, w.scope_id, [(place, terms)])
 
 
 def retire(w: Write, old: Row[Any], *, by: str, since: datetime) -> None:
@@ -565,7 +436,3 @@ def _receipt(
         superseded=tuple(old.id for old in olds),
         session_id=new.session_id,
     )
-
-
-def _plain(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, datetime) else value

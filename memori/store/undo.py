@@ -10,7 +10,7 @@ from sqlalchemy import Row, select
 
 from memori.errors import InvalidArgument, NotFound
 from memori.model import Undone
-from memori.store import forgetting, memories, turns
+from memori.store import edits, forgetting, memories, turns
 from memori.store.audit import GROUP_MARK
 from memori.store.operations import Write
 from memori.store.tables import events, memory_versions, operations
@@ -170,7 +170,7 @@ def _undo_change(w: Write, row: Row[Any], operation_id: str) -> Undone:
         )
     before = {name: _time_again(name, value) for name, value in versions[mine[0]].before.items()}
     memories.set_columns(w, row.memory_no, before)
-    memories.refresh_index(
+    edits.refresh_index(
         w, row, {name: value for name, value in before.items() if getattr(row, name) != value}
     )
     w.connection.execute(

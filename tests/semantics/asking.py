@@ -22,12 +22,13 @@ async def listed(memori: AsyncMemori, **more: Any) -> list[str]:
     """The texts of everything a search without a query gives, page by page."""
     found: list[str] = []
     cursor = None
-    while True:
+    for _ in range(500):
         page = await memori.search(cursor=cursor, **more)
         found += texts(page.items)
         cursor = page.cursor
         if cursor is None:
             return found
+    raise AssertionError("the pages never end")
 
 
 async def kept(memori: AsyncMemori, content: str, **more: Any) -> str:

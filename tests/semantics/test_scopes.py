@@ -269,7 +269,7 @@ async def test_pages_over_several_namespaces_have_no_gaps(opened: Opener) -> Non
     for query in (None, "kitten"):
         found: list[str] = []
         cursor = None
-        while True:
+        for _ in range(20):
             page = await memori.search(query, limit=5, cursor=cursor)
             found += [hit.id for hit in page.items]
             cursor = page.cursor

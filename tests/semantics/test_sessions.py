@@ -16,25 +16,27 @@ pytestmark = pytest.mark.anyio
 async def _sessions(memori: AsyncMemori, limit: int) -> list[Session]:
     found: list[Session] = []
     cursor = None
-    while True:
+    for _ in range(100):
         page = await memori.sessions(limit=limit, cursor=cursor)
         assert len(page.items) <= limit
         found += page.items
         cursor = page.cursor
         if cursor is None:
             return found
+    raise AssertionError("the pages never end")
 
 
 async def _turns(memori: AsyncMemori, session_id: str, limit: int) -> list[Turn]:
     found: list[Turn] = []
     cursor = None
-    while True:
+    for _ in range(100):
         page = await memori.turns(session_id, limit=limit, cursor=cursor)
         assert len(page.items) <= limit
         found += page.items
         cursor = page.cursor
         if cursor is None:
             return found
+    raise AssertionError("the pages never end")
 
 
 @pytest.mark.parametrize("limit", [1, 4, 5, 50])
