@@ -84,7 +84,11 @@ def find_hits(
                 candidate = dataclasses.replace(candidate, session_no=joint[0])
             candidates.append(candidate)
             found[joint] = item
-    ranked = rerank(query, candidates, [_to_rank(key, item) for key, item in found.items()])
+    ranked = rerank(
+        query,
+        candidates,
+        [_to_rank(key, item, dated=bool(query.periods)) for key, item in found.items()],
+    )
     folded = _fold(connection, ranked, found, limit)
     return _to_hits(connection, [(found[p.session_no, p.seq], p, origin) for p, origin in folded])
 
@@ -174,12 +178,13 @@ class _Sight:
         return seen
 
 
-def _to_rank(key: Place, item: _Found) -> Row:
+def _to_rank(key: Place, item: _Found, *, dated: bool) -> Row:
+    """What ranking reads of an item; its time only when the question names one."""
     glimpse = item.glimpse
     if isinstance(glimpse, MemoryGlimpse):
         said = glimpse.valid_from or glimpse.recorded_at
         return Row(*key, glimpse.content, "memory", at=said, category=glimpse.category)
-    at = rows.in_offset(glimpse.at, glimpse.at_offset)
+    at = rows.in_offset(glimpse.at, glimpse.at_offset) if dated else None
     return Row(*key, glimpse.content, "turn", glimpse.speaker, glimpse.role, at)
 
 

@@ -73,8 +73,8 @@ class Candidate:
 
     `own` and `window` are BM25 scores of its own words and of the window around it, `session` is
     the best window in its session (for a memory, its own score again), `coverage` the share,
-    0..1 and weighted by idf, of the question's terms that occur in the window. `score` orders
-    candidates.
+    0..1 and weighted by idf, of the question's terms that occur in the window; `standing` says
+    that it tells how to act from now on. `score` orders candidates.
     """
 
     session_no: int
@@ -84,6 +84,7 @@ class Candidate:
     window: float
     session: float
     coverage: float
+    standing: bool = False
 
 
 def choose_terms(
@@ -181,6 +182,7 @@ def rank(
                 window=window,
                 session=best_window[place >> PLACE_BITS] if place >= _FIRST_TURN else window,
                 coverage=covered / total,
+                standing=place in standing,
             )
             for _, loss, place, window, covered in scored
         ),

@@ -17,7 +17,7 @@ from typing import Literal
 from memori.model import Signal
 from memori.recall.query import Query
 from memori.recall.rank import Candidate
-from memori.text.analyser import is_standing_instruction, split_words
+from memori.text.analyser import split_words
 
 #: What each signal weighs. Round numbers on a plateau: no result hangs on the second decimal.
 WEIGHTS: Mapping[str, float] = {
@@ -128,7 +128,7 @@ class _Best:
 
 def _fuse(query: Query, candidate: Candidate, row: Row, best: _Best) -> Ranked:
     values = _scores(candidate, row, best)
-    values.update(_reading(query, row))
+    values.update(_reading(query, candidate, row))
     score = 0.0
     for name, value in values.items():
         score += WEIGHTS[name] * value
@@ -148,12 +148,15 @@ def _scores(candidate: Candidate, row: Row, best: _Best) -> dict[str, float]:
     }
 
 
-def _reading(query: Query, row: Row) -> dict[str, float]:
+def _reading(query: Query, candidate: Candidate, row: Row) -> dict[str, float]:
     """The signals that need the row, where not 0: who said it, when, what kind of saying it is."""
     text = row.text[:_READ_CHARS]
-    folded = text.lower().replace("\u2019", "'")
-    words = [word.strip(_MARKS) for word in folded.split()]
     memory = row.kind == "memory"
+    asking = text.rstrip().endswith(_QUESTION_MARKS)
+    # The words of a memory matter to few questions, and taking them apart costs the most here.
+    needed = not memory or asking or query.asks_when or query.asks_advice
+    folded = text.lower().replace("\u2019", "'") if needed else ""
+    words = [word.strip(_MARKS) for word in folded.split()]
     by_user = memory or row.role == "user"
     # A memory is one statement by construction: short is no sign of emptiness.
     values = {"substance": 1.0 if memory else min(1.0, len(words) / _SUBSTANTIAL_WORDS)}
@@ -161,7 +164,7 @@ def _reading(query: Query, row: Row) -> dict[str, float]:
         values["author"] = author
     if by_user:
         values["user"] = 1.0
-        if row.category == "rule" or is_standing_instruction(text):
+        if row.category == "rule" or candidate.standing:
             values["instruction"] = 1.0
         if query.asks_advice and (
             row.category == "preference" or not _PREFERENCE_WORDS.isdisjoint(words)
@@ -173,7 +176,7 @@ def _reading(query: Query, row: Row) -> dict[str, float]:
         values["time"] = 1.0
     if query.asks_when and not _TIME_WORDS.isdisjoint(words):
         values["when"] = 1.0
-    if len(words) < _SHORT_QUESTION_WORDS and text.rstrip().endswith(_QUESTION_MARKS):
+    if asking and len(words) < _SHORT_QUESTION_WORDS:
         values["question"] = 1.0
     return values
 

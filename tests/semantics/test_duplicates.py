@@ -17,31 +17,31 @@ from memori import AsyncMemori
 pytestmark = pytest.mark.anyio
 
 
-@pytest.mark.parametrize(
-    "again",
-    [
+async def test_the_same_normalised_text_is_a_duplicate(memori: AsyncMemori) -> None:
+    first = await kept(memori, "Ana lives in Porto")
+    for again in (
         "Ana lives in Porto",
         "  Ana lives in Porto \n",
         "ANA LIVES IN PORTO",
         "Ana  lives\tin Porto.",
         "Ana lives in Porto!",
-    ],
-)
-async def test_the_same_normalised_text_is_a_duplicate(memori: AsyncMemori, again: str) -> None:
-    first = await kept(memori, "Ana lives in Porto")
-    receipt = await memori.remember(again)
-    assert (receipt.status, receipt.id) == ("duplicate", first)
+    ):
+        receipt = await memori.remember(again)
+        assert (receipt.status, receipt.id) == ("duplicate", first), again
     assert await listed(memori) == ["Ana lives in Porto"]
 
 
-@pytest.mark.parametrize(
-    "other",
-    ["Ana lives in Pörto", "Porto lives in Ana", "Ana lives in Porto 2", "Ana, lives in Porto"],
-)
-async def test_another_text_is_not_a_duplicate(memori: AsyncMemori, other: str) -> None:
+async def test_another_text_is_not_a_duplicate(memori: AsyncMemori) -> None:
+    others = (
+        "Ana lives in Pörto",
+        "Porto lives in Ana",
+        "Ana lives in Porto 2",
+        "Ana, lives in Porto",
+    )
     await kept(memori, "Ana lives in Porto")
-    assert (await memori.remember(other)).status == "stored"
-    assert len(await listed(memori)) == 2
+    for other in others:
+        assert (await memori.remember(other)).status == "stored", other
+    assert len(await listed(memori)) == 5
 
 
 async def test_one_character_in_two_spellings_is_a_duplicate(memori: AsyncMemori) -> None:

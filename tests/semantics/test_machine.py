@@ -264,7 +264,7 @@ def test_random_verbs_never_show_what_is_hidden_or_anothers() -> None:
     run_state_machine_as_test(
         Verbs,
         settings=settings(
-            max_examples=10,
+            max_examples=8,
             stateful_step_count=25,
             deadline=None,
             derandomize=True,

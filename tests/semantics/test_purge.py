@@ -163,6 +163,19 @@ async def test_purged_content_is_not_imported_again(memori: AsyncMemori) -> None
     assert (await memori.remember(f"{WORD} is a friend")).status == "stored"
 
 
+@pytest.mark.parametrize("source", ["user", "import"])
+async def test_a_purged_turn_does_not_come_back_under_its_id(
+    memori: AsyncMemori, source: str
+) -> None:
+    """A client that sends its whole conversation again must not bring back what was purged."""
+    await memori.record([{"content": f"We met {WORD}", "id": "D1"}], session_id="talk")
+    await memori.forget("talk", purge=True)
+    again = [{"content": f"We met {WORD}", "id": "D1"}, {"content": f"{WORD}, edited", "id": "D1"}]
+    receipts = await memori.record(again, session_id="talk", source=source)
+    assert [receipt.status for receipt in receipts] == ["rejected", "rejected"]
+    assert await _rows_naming(memori, WORD) == []
+
+
 async def test_after_30_days_the_bytes_are_gone_too(opened_file: Opener, clock: Clock) -> None:
     memori = await opened_file()
     path = opened_file.database.path

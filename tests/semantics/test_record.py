@@ -56,60 +56,58 @@ async def test_a_hit_carries_back_the_callers_own_id(memori: AsyncMemori) -> Non
     assert (hit.kind, hit.external_id, hit.session_id) == ("turn", "D2:7", "talk")
 
 
-@pytest.mark.parametrize(
-    ("message", "content"),
-    [
-        ({"role": "user", "content": "plain text"}, "plain text"),
-        (
-            {
-                "role": "user",
-                "content": [
-                    {"type": "text", "text": "look at this"},
-                    {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}},
-                    {"type": "input_text", "text": "and this"},
-                ],
-            },
-            "look at this\n[image]\nand this",
-        ),
-        (
-            {
-                "role": "assistant",
-                "content": None,
-                "tool_calls": [
-                    {
-                        "id": "c1",
-                        "type": "function",
-                        "function": {"name": "get_weather", "arguments": '{"city": "Porto"}'},
-                    }
-                ],
-            },
-            "[called get_weather]",
-        ),
-        (
-            {
-                "role": "assistant",
-                "content": "Let me see",
-                "refusal": None,
-                "annotations": [],
-                "tool_calls": [{"function": {"name": "a"}}, {"function": {"name": "b"}}],
-            },
-            "Let me see\n[called a]\n[called b]",
-        ),
-        ({"role": "tool", "tool_call_id": "c1", "content": "21 degrees"}, "21 degrees"),
-        ({"role": "system", "content": "You are helpful"}, "You are helpful"),
-        ({"content": "no role"}, "no role"),
-        ({"role": "user", "content": ["a", "b"]}, "a\nb"),
-    ],
-    ids=["text", "parts", "call", "text and calls", "tool", "system", "no role", "strings"],
-)
-async def test_an_openai_message_becomes_its_text(
-    memori: AsyncMemori, message: dict[str, Any], content: str
-) -> None:
-    [receipt] = await memori.record([message], session_id="talk")
-    assert receipt.status in ("stored", "quarantined")
-    turn = await memori.get(id_of(receipt))
-    assert turn.content == content
-    assert turn.role == message.get("role", "user")
+#: What OpenAI's chat API and its neighbours send, and the text that is kept of it.
+MESSAGES: list[tuple[dict[str, Any], str]] = [
+    ({"role": "user", "content": "plain text"}, "plain text"),
+    (
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "look at this"},
+                {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}},
+                {"type": "input_text", "text": "and this"},
+            ],
+        },
+        "look at this\n[image]\nand this",
+    ),
+    (
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [
+                {
+                    "id": "c1",
+                    "type": "function",
+                    "function": {"name": "get_weather", "arguments": '{"city": "Porto"}'},
+                }
+            ],
+        },
+        "[called get_weather]",
+    ),
+    (
+        {
+            "role": "assistant",
+            "content": "Let me see",
+            "refusal": None,
+            "annotations": [],
+            "tool_calls": [{"function": {"name": "a"}}, {"function": {"name": "b"}}],
+        },
+        "Let me see\n[called a]\n[called b]",
+    ),
+    ({"role": "tool", "tool_call_id": "c1", "content": "21 degrees"}, "21 degrees"),
+    ({"role": "system", "content": "You are helpful"}, "You are helpful"),
+    ({"content": "no role"}, "no role"),
+    ({"role": "user", "content": ["a", "b"]}, "a\nb"),
+]
+
+
+async def test_an_openai_message_becomes_its_text(memori: AsyncMemori) -> None:
+    for message, content in MESSAGES:
+        [receipt] = await memori.record([message], session_id="talk")
+        assert receipt.status == "stored"
+        turn = await memori.get(id_of(receipt))
+        assert turn.content == content
+        assert turn.role == message.get("role", "user")
 
 
 @pytest.mark.parametrize(

@@ -125,21 +125,22 @@ async def test_an_import_repeated_finds_the_redacted_turn(memori: AsyncMemori) -
     assert (again.status, again.id) == ("duplicate", first.id)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "My order number is 4111 1111 1111 1112",
-        "Commit 3f786850e387550fdab836ed7e6dc881de23001b broke it",
-        "The id is 01a204e3-13cf-7000-8000-164cb844626b",
-        "Call me on +351 912 345 678 tomorrow",
-        "See https://example.com/a/b?c=d#e for the password policy",
-        "My password is something I never write down",
-        "A bearer of good news came",
-    ],
-)
-async def test_ordinary_text_stays_as_it_was_said(memori: AsyncMemori, text: str) -> None:
-    receipt = await memori.remember(text)
-    assert receipt.redacted == ()
-    assert (await memori.get(id_of(receipt))).content == text
-    [turn] = await said(memori, text)
-    assert (await memori.get(turn)).content == text
+#: Numbers, digests, addresses and sentences that a careless pattern takes for secrets.
+ORDINARY = [
+    "My order number is 4111 1111 1111 1112",
+    "Commit 3f786850e387550fdab836ed7e6dc881de23001b broke it",
+    "The id is 01a204e3-13cf-7000-8000-164cb844626b",
+    "Call me on +351 912 345 678 tomorrow",
+    "See https://example.com/a/b?c=d#e for the password policy",
+    "My password is something I never write down",
+    "A bearer of good news came",
+]
+
+
+async def test_ordinary_text_stays_as_it_was_said(memori: AsyncMemori) -> None:
+    for text in ORDINARY:
+        receipt = await memori.remember(text)
+        assert receipt.redacted == (), text
+        assert (await memori.get(id_of(receipt))).content == text
+        [turn] = await said(memori, text)
+        assert (await memori.get(turn)).content == text

@@ -115,7 +115,7 @@ async def _check(plan: list[Step]) -> None:
 
 
 @settings(
-    max_examples=16,
+    max_examples=12,
     deadline=None,
     derandomize=True,
     database=None,
