@@ -112,7 +112,7 @@ def _eligible(
         )
         for term in terms
     }
-    sight = _Sight(connection, scope, chosen)
+    sight = _Sight(connection, scope, chosen, dated=bool(query.periods) or chosen.asks_time)
     reach = max(pool, limit)
     if chosen.narrows:
         reach = stats.items + 8 * sum(len(places) for places in found.values())
@@ -127,10 +127,13 @@ def _eligible(
 class _Sight:
     """Looks candidates up, and says which may be shown."""
 
-    def __init__(self, connection: Connection, scope: OpenScope, chosen: Filter) -> None:
+    def __init__(
+        self, connection: Connection, scope: OpenScope, chosen: Filter, *, dated: bool
+    ) -> None:
         self._connection = connection
         self._scope = scope
         self._chosen = chosen
+        self._dated = dated
         self._session_no: int | None = None
         if chosen.session_id is not None:
             self._session_no = index.NOWHERE
@@ -169,10 +172,12 @@ class _Sight:
         if self._session_no is not None:
             said = [place for place in said if place[0] == self._session_no]
         seen: dict[Place, MemoryGlimpse | TurnGlimpse] = {}
-        for number, memory in reading.glimpse_memories(self._connection, scope_id, numbers).items():
+        connection, dated = self._connection, self._dated
+        memories = reading.glimpse_memories(connection, scope_id, numbers, dated=dated)
+        for number, memory in memories.items():
             if chosen.passes_memory(memory):
                 seen[MEMORY_SHELF, number] = memory
-        for place, turn in reading.glimpse_turns(self._connection, scope_id, said).items():
+        for place, turn in reading.glimpse_turns(connection, scope_id, said, dated=dated).items():
             if chosen.passes_turn(turn):
                 seen[place] = turn
         return seen
@@ -182,7 +187,7 @@ def _to_rank(key: Place, item: _Found, *, dated: bool) -> Row:
     """What ranking reads of an item; its time only when the question names one."""
     glimpse = item.glimpse
     if isinstance(glimpse, MemoryGlimpse):
-        said = glimpse.valid_from or glimpse.recorded_at
+        said = (glimpse.valid_from or glimpse.recorded_at) if dated else None
         return Row(*key, glimpse.content, "memory", at=said, category=glimpse.category)
     at = rows.in_offset(glimpse.at, glimpse.at_offset) if dated else None
     return Row(*key, glimpse.content, "turn", glimpse.speaker, glimpse.role, at)

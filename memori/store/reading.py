@@ -18,6 +18,7 @@ from sqlalchemy import (
     bindparam,
     exists,
     func,
+    null,
     or_,
     select,
 )
@@ -34,6 +35,7 @@ TURN_TIME = func.coalesce(turns.c.at, turns.c.recorded_at)
 
 
 _SIZES = (4, 16, 48, 96, 192)
+_DATES = frozenset({"recorded_at", "valid_from", "retired_at", "at"})
 _BATCH = _SIZES[-1]
 T = TypeVar("T")
 
@@ -103,15 +105,23 @@ class Filter:
         if self.agent_id is not None and row.agent_id != self.agent_id:
             return False
         said = row.at or row.recorded_at
-        if self.as_of is not None and said > self.as_of:
+        if self.as_of is not None and (said is None or said > self.as_of):
             return False
         return self._in_span(said) and self._known(row.recorded_at)
 
-    def _in_span(self, at: datetime) -> bool:
+    @property
+    def asks_time(self) -> bool:
+        """Whether it looks at when something was said, recorded or true."""
+        times = (self.since, self.until, self.as_of, self.known_at)
+        return any(time is not None for time in times)
+
+    def _in_span(self, at: datetime | None) -> bool:
+        if at is None:
+            return self.since is None and self.until is None
         return (self.since is None or at >= self.since) and (self.until is None or at < self.until)
 
-    def _known(self, recorded_at: datetime) -> bool:
-        return self.known_at is None or recorded_at <= self.known_at
+    def _known(self, recorded_at: datetime | None) -> bool:
+        return self.known_at is None or (recorded_at is not None and recorded_at <= self.known_at)
 
     def _holds(self, row: Row[Any] | MemoryGlimpse) -> bool:
         """Whether the memory is true at `as_of` (now), by what was known at `known_at` (now)."""
@@ -142,7 +152,7 @@ class MemoryGlimpse(NamedTuple):
     valid_until: datetime | None
     superseded_from: datetime | None
     retired_at: datetime | None
-    recorded_at: datetime
+    recorded_at: datetime | None
     session_id: str | None
     agent_id: str | None
 
@@ -157,34 +167,37 @@ class TurnGlimpse(NamedTuple):
     role: str
     at: datetime | None
     at_offset: int | None
-    recorded_at: datetime
+    recorded_at: datetime | None
     quarantined: bool
     forgotten_at: datetime | None
     agent_id: str | None
 
 
 def glimpse_memories(
-    connection: Connection, scope_id: int, numbers: Sequence[int]
+    connection: Connection, scope_id: int, numbers: Sequence[int], *, dated: bool
 ) -> dict[int, MemoryGlimpse]:
-    """By number: what ranking reads of these memories; those that do not exist are left out."""
+    """By number: what ranking reads of these memories; those that do not exist are left out.
+
+    Without `dated` the times that only filters by time and questions about one look at are None.
+    """
     found: dict[int, MemoryGlimpse] = {}
     for batch, size in _batches(numbers):
         values: dict[str, Any] = {f"no_{at}": number for at, number in enumerate(batch)}
-        for row in _glimpse_memories(size).run(connection, {"scope": scope_id, **values}):
+        for row in _glimpse_memories(size, dated).run(connection, {"scope": scope_id, **values}):
             found[row[0]] = MemoryGlimpse(*row)
     return found
 
 
 def glimpse_turns(
-    connection: Connection, scope_id: int, places: Sequence[Place]
+    connection: Connection, scope_id: int, places: Sequence[Place], *, dated: bool
 ) -> dict[Place, TurnGlimpse]:
-    """By place: what ranking reads of these turns; places that hold nothing are left out."""
+    """By place: what ranking reads of these turns; `dated` as in `glimpse_memories`."""
     found: dict[Place, TurnGlimpse] = {}
     for batch, size in _batches(places):
         values: dict[str, Any] = {"scope": scope_id}
         for at, (session_no, seq) in enumerate(batch):
             values[f"session_{at}"], values[f"seq_{at}"] = session_no, seq
-        for row in _glimpse_turns(size).run(connection, values):
+        for row in _glimpse_turns(size, dated).run(connection, values):
             found[row[0], row[1]] = TurnGlimpse(*row)
     return found
 
@@ -205,8 +218,8 @@ def _whole_turns(size: int) -> Prepared:
 
 
 @cache
-def _glimpse_memories(size: int) -> Prepared:
-    columns = _glimpsed(memories, MemoryGlimpse._fields)
+def _glimpse_memories(size: int, dated: bool) -> Prepared:
+    columns = _glimpsed(memories, MemoryGlimpse._fields, dated)
     return Prepared(select(*columns).where(*_at_numbers(size)))
 
 
@@ -216,16 +229,21 @@ def _at_numbers(size: int) -> tuple[ColumnElement[bool], ...]:
 
 
 @cache
-def _glimpse_turns(size: int) -> Prepared:
-    columns = _glimpsed(turns, TurnGlimpse._fields)
+def _glimpse_turns(size: int, dated: bool) -> Prepared:
+    columns = _glimpsed(turns, TurnGlimpse._fields, dated)
     return Prepared(select(*columns).where(*_at_places(size)))
 
 
-def _glimpsed(table: Table, names: Sequence[str]) -> list[ColumnElement[Any]]:
-    return [
-        func.substr(table.c.content, 1, GLIMPSE_CHARS) if name == "content" else table.c[name]
-        for name in names
-    ]
+def _glimpsed(table: Table, names: Sequence[str], dated: bool) -> list[ColumnElement[Any]]:
+    columns: list[ColumnElement[Any]] = []
+    for name in names:
+        if name == "content":
+            columns.append(func.substr(table.c.content, 1, GLIMPSE_CHARS))
+        elif name in _DATES and not dated:
+            columns.append(null().label(name))  # turning each into a datetime takes its time
+        else:
+            columns.append(table.c[name])
+    return columns
 
 
 def _at_places(size: int) -> tuple[ColumnElement[bool], ...]:
