@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-import uuid
 
 _lock = threading.Lock()
 _last = 0
@@ -28,7 +27,9 @@ def new_id() -> str:
     milliseconds = (count >> 26) & ((1 << 48) - 1)
     high, low = (count >> 14) & 0xFFF, count & 0x3FFF
     value = (milliseconds << 80) | (7 << 76) | (high << 64) | (2 << 62) | (low << 48) | tail
-    return str(uuid.UUID(int=value))
+    digits = f"{value:032x}"
+    parts = (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
+    return "-".join(parts)
 
 
 def new_number() -> int:

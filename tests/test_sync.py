@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import subprocess
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -210,78 +212,109 @@ def test_a_fork_in_the_middle_of_other_threads_writes_does_not_hang(
     assert (done.stdout, done.stderr, done.returncode) == ("[0, 0, 0, 0]\n", "", 0)
 
 
+_STORED = """
+import sys, time
+from memori import Memori
+m = Memori(sys.argv[1])
+print(m.remember('Ana lives in Porto').status)
+print(time.time(), flush=True)
+"""
+#: Programs that end without closing; each prints a status and the time at which it has done.
 _ENDINGS = {
-    "plain": "",
-    "exit": "sys.exit(0)",
-    "thread": "import threading; threading.Thread(target=lambda: m.remember('late')).start()",
-    "atexit": "import atexit; atexit.register(lambda: print('last', flush=True))",
-    "several": "Memori('sqlite:///:memory:'); n = Memori('sqlite:///:memory:'); n.open()",
+    "plain": _STORED,
+    "exit": _STORED + "sys.exit(0)",
+    "thread": _STORED
+    + "import threading; threading.Thread(target=lambda: m.remember('late')).start()",
+    "atexit": _STORED + "import atexit; atexit.register(lambda: print('last', flush=True))",
+    "several": _STORED + "Memori('sqlite:///:memory:'); n = Memori('sqlite:///:memory:'); n.open()",
+    "error": _STORED + "raise ValueError('mine')",
+    "held": """
+import sqlite3, sys, threading, time
+from memori import Memori
+m = Memori(sys.argv[1]); print(m.remember('Ana lives in Porto').status)
+path = sys.argv[1].removeprefix('sqlite:///')
+other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+other.execute('BEGIN IMMEDIATE')
+threading.Thread(target=lambda: m.remember('never'), daemon=True).start()
+time.sleep(0.3); print(time.time(), flush=True)
+""",
+    "async": """
+import asyncio, sys, time
+from memori import AsyncMemori
+async def main():
+    m = AsyncMemori(sys.argv[1])
+    print((await m.remember('Ana lives in Porto')).status)
+    print(time.time(), flush=True)
+asyncio.run(main())
+""",
 }
 
 
-def test_a_program_that_forgets_to_close_ends_at_once_and_quietly(tmp_path: Path) -> None:
-    program = (
-        "import sys, time\nfrom memori import Memori\n"
-        "m = Memori(sys.argv[1])\n"
-        "print(m.remember('Ana lives in Porto').status)\n"
-        "print(time.time(), flush=True)\n"
-    )
+@dataclass(frozen=True)
+class Ended:
+    """How a program ended, and how many seconds after it had done."""
 
-    def ends(name: str) -> tuple[str, str, str, int, bool]:
-        done = _run(program + _ENDINGS[name], f"sqlite:///{tmp_path / name}.db")
+    status: str
+    errors: str
+    code: int
+    seconds: float
+    url: str
+
+
+@pytest.fixture(scope="module")
+def endings(empty_file: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
+    """Every program of `_ENDINGS`, run to its end; together they take as long as the slowest."""
+    folder = tmp_path_factory.mktemp("endings")
+
+    def end(name: str) -> Ended:
+        path = folder / f"{name}.db"
+        shutil.copy(empty_file, path)
+        url = f"sqlite:///{path}"
+        done = _run(_ENDINGS[name], url, warnings="default" if name == "async" else "error")
         ended = time.time()
         status, at, *_ = done.stdout.splitlines()
-        return name, status, done.stderr, done.returncode, ended - float(at) < 3
+        return Ended(status, done.stderr, done.returncode, ended - float(at), url)
 
-    with ThreadPoolExecutor(2) as pool:
-        answers = list(pool.map(ends, _ENDINGS))
-    assert answers == [(name, "stored", "", 0, True) for name in _ENDINGS]
-    for name in _ENDINGS:
-        with Memori(f"sqlite:///{tmp_path / name}.db") as memori:
-            assert memori.recall("Porto")
+    with ThreadPoolExecutor(3) as pool:
+        return dict(zip(_ENDINGS, pool.map(end, _ENDINGS), strict=True))
 
 
-def test_a_program_that_dies_of_an_error_shows_that_error(file_database: TestDatabase) -> None:
-    program = (
-        "import sys\nfrom memori import Memori\n"
-        "m = Memori(sys.argv[1])\nm.remember('Ana lives in Porto')\nraise ValueError('mine')\n"
-    )
-    done = _run(program, file_database.url)
-    assert done.returncode == 1
-    assert done.stderr.rstrip().endswith("ValueError: mine")
-    assert "memori" not in done.stderr.split("ValueError")[0].replace("m.remember", "")
-
-
-def test_an_exit_while_another_process_holds_the_database_takes_no_more_than_3_seconds(
-    file_database: TestDatabase,
+@pytest.mark.parametrize("name", ["plain", "exit", "thread", "atexit", "several"])
+def test_a_program_that_forgets_to_close_ends_at_once_and_quietly(
+    endings: dict[str, Ended], name: str
 ) -> None:
-    program = (
-        "import sqlite3, sys, threading, time\nfrom memori import Memori\n"
-        "m = Memori(sys.argv[1]); m.open()\n"
-        "other = sqlite3.connect(sys.argv[2], isolation_level=None, check_same_thread=False)\n"
-        "other.execute('BEGIN IMMEDIATE')\n"
-        "t = threading.Thread(target=lambda: m.remember('never'), daemon=True); t.start()\n"
-        "time.sleep(0.3); print(time.time(), flush=True)\n"
-    )
-    done = _run(program, file_database.url, str(file_database.path))
-    assert time.time() - float(done.stdout) < 4.5
+    ended = endings[name]
+    assert (ended.status, ended.errors, ended.code) == ("stored", "", 0)
+    assert ended.seconds < 3
+
+
+@pytest.mark.parametrize("name", _ENDINGS)
+def test_what_a_program_stored_before_it_ended_is_there(
+    endings: dict[str, Ended], name: str
+) -> None:
+    with Memori(endings[name].url) as memori:
+        assert "Ana lives in Porto" in [hit.text for hit in memori.recall("Porto")]
+
+
+def test_a_program_that_dies_of_an_error_shows_that_error(endings: dict[str, Ended]) -> None:
+    ended = endings["error"]
+    assert ended.code == 1
+    assert ended.errors.rstrip().endswith("ValueError: mine")
+    assert ended.errors.count("Traceback") == 1
+
+
+def test_an_exit_while_another_connection_holds_the_database_takes_little_over_3_seconds(
+    endings: dict[str, Ended],
+) -> None:
+    assert endings["held"].seconds < 4.5
 
 
 def test_an_async_object_left_open_does_not_hang_the_interpreter(
-    file_database: TestDatabase,
+    endings: dict[str, Ended],
 ) -> None:
-    program = (
-        "import asyncio, sys\nfrom memori import AsyncMemori\n"
-        "async def main():\n"
-        "    m = AsyncMemori(sys.argv[1])\n"
-        "    print((await m.remember('Ana lives in Porto')).status)\n"
-        "asyncio.run(main())\n"
-    )
-    begun = time.monotonic()
-    done = _run(program, file_database.url, warnings="default")
-    assert time.monotonic() - begun < 20
-    assert done.stdout == "stored\n"
-    assert done.returncode == 0
+    ended = endings["async"]
+    assert (ended.status, ended.code) == ("stored", 0)
+    assert ended.seconds < 5
 
 
 def test_many_objects_come_and_go_without_leaving_threads(file_database: TestDatabase) -> None:

@@ -31,7 +31,7 @@ for number in range(100_000):
 
 async def test_every_acknowledged_write_survives_kill_9(file_database: TestDatabase) -> None:
     acknowledged: list[str] = []
-    for life in range(3):
+    for life in range(2):
         writer = subprocess.Popen(
             [sys.executable, "-c", _WRITER, file_database.url, f"life{life}"],
             stdout=subprocess.PIPE,
@@ -39,7 +39,7 @@ async def test_every_acknowledged_write_survives_kill_9(file_database: TestDatab
         )
         assert writer.stdout is not None
         assert writer.stdout.readline() == "ready\n"
-        time.sleep(random.uniform(0.05, 0.4))
+        time.sleep(random.uniform(0.05, 0.3))
         writer.send_signal(signal.SIGKILL)
         printed = writer.stdout.read().splitlines(keepends=True)
         writer.wait()
@@ -48,9 +48,9 @@ async def test_every_acknowledged_write_survives_kill_9(file_database: TestDatab
     assert acknowledged
     async with AsyncMemori(file_database.url) as memori:
         contents = {item_id: (await memori.get(item_id)).content for item_id in acknowledged}
-        for item_id in random.sample(acknowledged, min(30, len(acknowledged))):
+        for item_id in random.sample(acknowledged, min(20, len(acknowledged))):
             [hit, *_] = await memori.recall(contents[item_id].split()[-1])
             assert hit.text == contents[item_id]
         stats = await memori.stats()
         # The last write of each life may have been committed without being acknowledged.
-        assert len(acknowledged) <= stats.memories + stats.turns <= len(acknowledged) + 3
+        assert len(acknowledged) <= stats.memories + stats.turns <= len(acknowledged) + 2
