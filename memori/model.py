@@ -11,6 +11,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any, Generic, Literal, TypeVar, cast, get_args
 
 T = TypeVar("T")
@@ -296,13 +297,17 @@ class Stats:
     newest: datetime | None
 
 
+@cache
+def _field_names(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind))
+
+
 def as_json(value: Any) -> Any:
     """Turn model objects into JSON-ready values: dicts, lists, ISO 8601 times. None fields stay."""
     if value is None or isinstance(value, str | int | float):
         return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        names: tuple[str, ...] = type(value).__slots__  # every type here has them
-        return {name: as_json(getattr(value, name)) for name in names}
+        return {name: as_json(getattr(value, name)) for name in _field_names(type(value))}
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, Mapping):
