@@ -107,12 +107,13 @@ class _Lane(aiosqlite.Connection):
 
     def transact(self, transaction: Callable[[Connection], T]) -> T:
         """Run one transaction on this thread: committed if it returns, else rolled back."""
-        if self.core is None:
+        core = self.core  # `finish` may take it away from another thread
+        if core is None:
             raise Closed(_CLOSED)
         raw = self.raw
         raw.execute(self._begin)
         try:
-            answer = transaction(self.core)
+            answer = transaction(core)
             raw.execute("COMMIT")
         except BaseException:
             if raw.in_transaction:
