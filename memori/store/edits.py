@@ -128,8 +128,8 @@ def _save_version(w: Write, row: Row[Any]) -> None:
 
 def refresh_index(w: Write, row: Row[Any], changed: Mapping[str, Any]) -> None:
     """Bring labels and date terms in line with changed columns."""
-    if row.quarantined or row.content is None:
-        return
+    if row.quarantined or row.forgotten_at is not None:
+        return  # it is not in the index; coming back, it is indexed as it is then
     place = (MEMORY_SHELF, row.memory_no)
     if {"tags", "entities", "metadata"} & changed.keys():
         index.set_labels(

@@ -290,3 +290,16 @@ async def test_operations_are_listed_newest_first_and_show_what_was_undone(
     assert PORTO not in str(listed_now)
     assert [each.id for each in await memori.operations(verb="record")] == ["rec"]
     assert [each.verb for each in await memori.operations(limit=2)] == ["undo", "forget"]
+
+
+async def test_an_edit_taken_back_leaves_what_is_hidden_out_of_the_index(
+    memori: AsyncMemori,
+) -> None:
+    memory_id = (await memori.remember("Ana lives in Porto", tags=["home"])).id or ""
+    edit = await memori.update(memory_id, tags=["city"], valid_from="2020-01-01")
+    await memori.forget(memory_id)
+    await memori.undo(edit.operation_id)
+    assert (await memori.search(tag="home", include_forgotten=True)).items == ()
+    await memori.restore(memory_id)
+    assert [hit.id for hit in (await memori.search(tag="home")).items] == [memory_id]
+    assert [hit.id for hit in await memori.recall("Porto")] == [memory_id]
