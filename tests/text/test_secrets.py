@@ -86,7 +86,7 @@ SECRETS: list[tuple[str, str, str]] = [
     ("stripe key", "sk_" + "live_" + _some(24), "stripe.api_key = '{}'"),
     ("stripe key", "rk_" + "live_" + _some(24), "{}"),
     ("hugging face token", "hf_" + _some(34), "huggingface-cli login {}"),
-    ("npm token", "npm_" + _some(36), "//registry.npmjs.org/:_authToken={}"),
+    ("npm token", "npm_" + _some(36), "//packages.example.org/:_authToken={}"),
     ("pypi token", "pypi-" + "AgEIcHlwaS5vcmc" + _some(90), "{}"),
     ("sendgrid key", "SG." + _some(22) + "." + _some(43), "{}"),
     ("twilio key", "SK" + _hex(32), "our Twilio key {}"),
