@@ -30,7 +30,7 @@ async def import_(memori: AsyncMemori, args: argparse.Namespace, out: Output) ->
     """Import files; bad lines are reported and do not stop it, Ctrl-C does after a batch."""
     for name in args.files:
         # Before anything is written, so that a typing error in the third name costs nothing.
-        with Path(name).open("rb"):  # noqa: ASYNC230
+        with Path(name).open("rb"):  # noqa: ASYNC230  # nothing else runs yet
             pass
     display = ProgressLine(out.err, shown=out.err.isatty() and not args.quiet)
     began = time.monotonic()
