@@ -29,6 +29,7 @@ FLOOR = "floor"
 ASYNC = "AsyncMemori"
 SYNC = "Memori"
 ECHO = "echo over stdio"
+BOTH = "echo, then AsyncMemori"
 STDIO = "memori-mcp over stdio"
 
 REMEMBER = "remember"
@@ -85,7 +86,7 @@ class Plan:
 def corpus_for(memories: int, plan: Plan) -> Corpus:
     """Texts for one number of memories. No query and no written text is used twice by memori,
     so that nothing it might keep from an earlier call helps it."""
-    return generate(memories, queries=2 * plan.calls, spare=7 * plan.calls)
+    return generate(memories, queries=2 * plan.calls, spare=8 * plan.calls)
 
 
 async def fill(memori: AsyncMemori, texts: Sequence[str], progress: Progress) -> None:
@@ -148,7 +149,7 @@ def _verbs(
     """Each verb with its subjects. Reads come before writes: they see `memories` and no more."""
     n = plan.calls
     asked, tasks = corpus.queries[:n], corpus.queries[n:]
-    spare = [corpus.spare[i * n : (i + 1) * n] for i in range(7)]
+    spare = [corpus.spare[i * n : (i + 1) * n] for i in range(8)]
 
     async def remember(text: str) -> None:
         _stored(await ours.remember(text))
@@ -196,17 +197,41 @@ def _verbs(
         ),
     ]
     if servers is not None:
-        tools: dict[str, tuple[Sequence[str], Callable[[str], Awaitable[None]]]] = {
-            RECALL: (asked, lambda text: servers.call("recall", query=text, limit=LIMIT)),
-            CONTEXT: (tasks, lambda text: servers.call("get_working_context", task=text)),
-            REMEMBER: (spare[2], lambda text: servers.call("remember", content=text)),
+        tools: dict[str, _Tool] = {
+            RECALL: _Tool(
+                lambda text: servers.call("recall", query=text, limit=LIMIT),
+                asked,
+                lambda text: ours.recall(text, limit=LIMIT),
+                asked,
+            ),
+            CONTEXT: _Tool(
+                lambda text: servers.call("get_working_context", task=text),
+                tasks,
+                lambda text: ours.working_context(text),
+                tasks,
+            ),
+            REMEMBER: _Tool(
+                lambda text: servers.call("remember", content=text), spare[2], remember, spare[7]
+            ),
         }
         for verb, subjects in verbs:
             if verb in tools:
-                items, call = tools[verb]
-                subjects.append(Subject(ECHO, in_loop(servers.echo), items))
-                subjects.append(Subject(STDIO, in_loop(call), items))
+                tool = tools[verb]
+                both = in_loop(servers.after_echo(tool.alone))
+                subjects.append(Subject(ECHO, in_loop(servers.echo), tool.items))
+                subjects.append(Subject(BOTH, both, tool.alone_items))
+                subjects.append(Subject(STDIO, in_loop(tool.call), tool.items))
     return verbs
+
+
+@dataclass(frozen=True, slots=True)
+class _Tool:
+    """A tool call over stdio, and the same verb in process, each with its texts."""
+
+    call: Callable[[str], Awaitable[None]]
+    items: Sequence[str]
+    alone: Callable[[str], Awaitable[object]]
+    alone_items: Sequence[str]
 
 
 def _messages(exchange: Exchange) -> list[dict[str, str]]:
@@ -232,6 +257,21 @@ class _Servers:
 
     async def echo(self, text: str) -> None:
         await self._bare.call_tool("echo", {"text": text})
+
+    def after_echo(
+        self, alone: Callable[[str], Awaitable[object]]
+    ) -> Callable[[str], Awaitable[None]]:
+        """An echo followed by a call in process, as one: what the call over stdio is held to.
+
+        In a loop of nothing else a call runs on warm caches that no server has, whose protocol
+        code runs between any two calls.
+        """
+
+        async def both(text: str) -> None:
+            await self.echo(text)
+            await alone(text)
+
+        return both
 
 
 @asynccontextmanager

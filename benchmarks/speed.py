@@ -17,7 +17,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.calls import ASYNC, BLOCK, ECHO, FLOOR, LIMIT, STDIO, Plan, Row, corpus_for, measure
+from benchmarks.calls import (
+    ASYNC,
+    BLOCK,
+    BOTH,
+    ECHO,
+    FLOOR,
+    LIMIT,
+    STDIO,
+    Plan,
+    Row,
+    corpus_for,
+    measure,
+)
 from benchmarks.processes import ServerFailed
 from benchmarks.report import Progress, surroundings, table
 from benchmarks.starts import Footprint, StartRow, measure_footprint, measure_starts
@@ -49,7 +61,7 @@ def render_calls(rows: Sequence[Row]) -> str:
             beyond = excess(timings) if subject == STDIO else None
             floor = timings[FLOOR]
             # Over stdio most of the work is another process's, which this time leaves out.
-            alone = subject not in (STDIO, ECHO)
+            alone = subject not in (STDIO, ECHO, BOTH)
             cells.append(
                 [
                     f"{verb}: {subject}",

@@ -116,7 +116,7 @@ def test_importing_memori_loads_nothing_heavy() -> None:
         "anyio",
         "asyncio",
         "mcp",
-        "snowballstemmer",
+        "Stemmer",
         "platformdirs",
         "numpy",
         "openai",
@@ -130,7 +130,7 @@ def test_errors_and_types_need_no_database() -> None:
     loaded = _loaded_by(
         "from memori import Turn, Hit, Scope, NotFound, load_settings; load_settings()"
     )
-    assert loaded & {"sqlalchemy", "aiosqlite", "alembic", "mcp", "snowballstemmer"} == set()
+    assert loaded & {"sqlalchemy", "aiosqlite", "alembic", "mcp", "Stemmer"} == set()
 
 
 def test_the_engine_never_imports_mcp() -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 from sqlalchemy import Row as SqlRow
@@ -43,8 +42,7 @@ class OpenScope:
     namespace: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(NamedTuple):
     """One candidate that passed: where it is, and what ranking reads of it."""
 
     scope: OpenScope
@@ -81,7 +79,7 @@ def find_hits(
         for candidate, item in _eligible(connection, scope, query, chosen, pool, limit):
             joint = (candidate.session_no + shift, candidate.seq)
             if shift:
-                candidate = dataclasses.replace(candidate, session_no=joint[0])
+                candidate = candidate._replace(session_no=joint[0])
             candidates.append(candidate)
             found[joint] = item
     ranked = rerank(
@@ -214,7 +212,7 @@ def _fold(
         slots = [slot_of[turn] for turn in said if turn in slot_of]
         if slots and not kept[slots[0]][1]:
             score = kept[slots[0]][0].score
-            kept[slots[0]] = (dataclasses.replace(place, score=score), origin)
+            kept[slots[0]] = (place._replace(score=score), origin)
         elif len(kept) < limit:
             slots = [len(kept)]
             kept.append((place, origin))

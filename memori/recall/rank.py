@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from math import log
+from typing import NamedTuple
 
 from memori.recall.query import Query
 from memori.text.analyser import STANDING_MARK
@@ -67,8 +68,7 @@ class LengthNorm:
         return cls(1 - B, B * max(1, stats.items) / max(1, stats.tokens))
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """An item worth fetching, by its place: session_no 0 is a memory, seq its number.
 
     `own` and `window` are BM25 scores of its own words and of the window around it, `session` is

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from memori.model import Signal
 from memori.recall.query import Query
@@ -56,8 +56,7 @@ _PREFERENCE_WORDS = frozenset(
 _QUESTION_MARKS = ("?", "\uff1f")
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """What the second stage reads of an item, by its place.
 
     `text` is what was said, `speaker` and `role` who said it (None for a memory), `at` when
@@ -74,8 +73,7 @@ class Row:
     category: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Ranked:
+class Ranked(NamedTuple):
     """An item in its final place.
 
     `score` is comparable within one answer, `coverage` (0..1) between answers. `values` are the

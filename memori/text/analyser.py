@@ -18,11 +18,9 @@ from collections import Counter
 from datetime import datetime
 from functools import lru_cache
 from itertools import pairwise
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
-from snowballstemmer.english_stemmer import (  # pyright: ignore[reportMissingTypeStubs]
-    EnglishStemmer,
-)
+import Stemmer  # pyright: ignore[reportMissingTypeStubs, reportMissingModuleSource]
 
 from memori.text.irregular import BASE_FORMS
 from memori.text.stopwords import ENGLISH
@@ -90,6 +88,8 @@ _THOUSANDS = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
 
 
 class _Stemmer(Protocol):
+    maxCacheSize: int  # noqa: N815 (the package's name)
+
     def stemWord(self, word: str, /) -> str: ...  # noqa: N802 (the package's name)
 
 
@@ -139,9 +139,8 @@ _own = threading.local()
 def _stemmer() -> _Stemmer:
     known = getattr(_own, "stemmer", None)
     if known is None:
-        # The pure Python stemmer by name: the package's factory would pick a C version where one
-        # is installed, and the same text must give the same terms everywhere.
-        known = _own.stemmer = cast(_Stemmer, EnglishStemmer())
+        known = _own.stemmer = cast(_Stemmer, cast(Any, Stemmer).Stemmer("english"))
+        known.maxCacheSize = 0  # `stem` keeps what it stemmed
     return known
 
 

@@ -112,7 +112,7 @@ def test_version_is_printed_without_opening_anything(memori: Command, tmp_path: 
 
 @pytest.mark.parametrize("argv", [["--help"], ["recall", "--help"], ["path"]])
 def test_help_imports_no_database(environment: dict[str, str], argv: list[str]) -> None:
-    heavy = ["sqlalchemy", "aiosqlite", "alembic", "mcp", "snowballstemmer"]
+    heavy = ["sqlalchemy", "aiosqlite", "alembic", "mcp", "Stemmer"]
     if "--help" in argv:
         heavy += ["pydantic", "asyncio"]
     code = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sqlite3
@@ -204,6 +205,59 @@ def test_a_client_that_sends_everything_and_hangs_up_gets_its_answers(
     assert {answer["id"] for answer in answers} == {1, 2, 3, 4, 5, 6}
     assert all("result" in answer for answer in answers)
     assert server.process.wait(10) == 0
+
+
+def test_a_client_that_reads_late_gets_every_answer(start_server: StartServer) -> None:
+    server = start_server()
+    server.initialize()
+    for n in range(20):
+        server.call("remember", content=f"Fact {n} of many. " + "word " * 300)
+    asked = {
+        server.request("tools/call", {"name": "search_memories", "arguments": {"limit": 20}})
+        for _ in range(40)
+    }
+    time.sleep(1.0)  # by now the answers, some 20 kB each, have filled the pipe
+    answers = [server.read() for _ in asked]
+    assert {answer["id"] for answer in answers} == asked
+    assert all(len(answer["result"]["structuredContent"]["items"]) == 20 for answer in answers)
+    assert server.close() == 0
+
+
+def test_requests_may_come_from_a_file_without_a_last_line_end(tmp_path: Path) -> None:
+    requests = [
+        {
+            "jsonrpc": "2.0",
+            "id": 1,
+            "method": "initialize",
+            "params": {
+                "protocolVersion": "2025-06-18",
+                "capabilities": {},
+                "clientInfo": {"name": "tests", "version": "1"},
+            },
+        },
+        {"jsonrpc": "2.0", "method": "notifications/initialized"},
+        {
+            "jsonrpc": "2.0",
+            "id": 2,
+            "method": "tools/call",
+            "params": {"name": "remember", "arguments": {"content": "Pixel is a cat."}},
+        },
+    ]
+    script = tmp_path / "requests.jsonl"
+    script.write_text("\n".join(map(json.dumps, requests)))
+    answers = tmp_path / "answers.jsonl"
+    with script.open() as source, answers.open("w") as sink:
+        ended = subprocess.run(
+            [sys.executable, "-m", "memori_mcp", "--database", f"sqlite:///{tmp_path / 'm.db'}"],
+            env=environment() | {"HOME": str(tmp_path)},
+            stdin=source,
+            stdout=sink,
+            timeout=60,
+            check=True,
+        )
+    assert ended.returncode == 0
+    read = {answer["id"]: answer for answer in map(json.loads, answers.read_text().splitlines())}
+    assert read[2]["result"]["structuredContent"]["status"] == "stored"
 
 
 def test_a_client_that_is_gone_is_no_crash(start_server: StartServer) -> None:
