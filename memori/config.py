@@ -46,6 +46,9 @@ class DatabaseSettings(_Section):
     busy_timeout: float = Field(
         default=30.0, gt=0, le=600, description="seconds to wait for another process's write"
     )
+    pool_size: int = Field(
+        default=5, ge=1, le=100, description="connections to a server, for reads and writes each"
+    )
 
 
 class MemorySettings(_Section):

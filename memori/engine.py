@@ -184,7 +184,8 @@ class Engine:
 
             def purge(connection: Connection, scope_id: int = scope_id) -> tuple[int, int]:
                 w = self._begin(connection, scope_id, new_id(), False, now)
-                maintenance.ask_for_scrub(connection)
+                if database.scrubs:
+                    maintenance.ask_for_scrub(connection)
                 return forgetting.purge_due(w)
 
             memories_gone, turns_gone = await database.write(purge)
@@ -227,11 +228,17 @@ class Engine:
         operation = operation_id or new_id()
         moment = now or self._clock()
 
+        runs = 0
+
         def transaction(connection: Connection) -> tuple[int, T]:
+            nonlocal runs
+            runs += 1
             scope_id = self._scope_ids.get(scope)
             if scope_id is None:
                 scope_id = scopes.ensure_scope(connection, scope, moment)
-            w = self._begin(connection, scope_id, operation, operation_id is not None, moment)
+            # A run after the first looks too: the COMMIT before it may have been kept unanswered.
+            named = operation_id is not None or runs > 1
+            w = self._begin(connection, scope_id, operation, named, moment)
             earlier = w.earlier_answer(verb, payload_hash)
             if earlier is not None:
                 return scope_id, decode(w, earlier)
@@ -246,6 +253,7 @@ class Engine:
     def _begin(
         self, connection: Connection, scope_id: int, operation: str, named: bool, now: datetime
     ) -> Write:
+        scopes.hold_scope(connection, scope_id)
         return Write(
             connection=connection,
             scope_id=scope_id,

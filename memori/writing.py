@@ -273,7 +273,7 @@ class Writing(Engine):
 
         def body(w: Write) -> Forgotten:
             done = forgetting.forget(w, wanted, reason=why, keep_turns=keep_turns, purge=purge)
-            if purge:
+            if purge and self._live().scrubs:
                 maintenance.ask_for_scrub(w.connection)
             return done
 

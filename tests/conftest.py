@@ -6,7 +6,7 @@ import asyncio
 import os
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,13 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import servers
 from sqlalchemy import Connection
 
 from memori import AsyncMemori
 from memori.store import migrate
 
 #: Every database that the semantics suite runs on. A new one is added here and in `_prepare`.
-DATABASES = ("sqlite-file", "sqlite-memory")
+DATABASES = ("sqlite-file", "sqlite-memory", "postgresql", "mariadb")
+SERVERS = tuple(servers.DEFAULTS)
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class TestDatabase:
     url: str
     shared: bool
     path: Path | None = None
+    dialect: str = "sqlite"
 
 
 class Clock:
@@ -108,12 +111,28 @@ def file_database(request: pytest.FixtureRequest) -> TestDatabase:
 
 
 def _prepare(name: str, request: pytest.FixtureRequest) -> TestDatabase:
+    if name in SERVERS:
+        url: str = request.getfixturevalue(f"{name}_url")
+        asyncio.run(servers.empty(url))
+        return TestDatabase(url, shared=True, dialect=url.partition(":")[0])
     if name == "sqlite-memory":
         _replay_migrations(request)
         return TestDatabase("sqlite:///:memory:", shared=False)
     path: Path = request.getfixturevalue("tmp_path") / "memori.db"
     shutil.copy(request.getfixturevalue("empty_file"), path)
     return TestDatabase(f"sqlite:///{path}", shared=True, path=path)
+
+
+@pytest.fixture(scope="session")
+def postgresql_url() -> Iterator[str]:
+    """A migrated PostgreSQL database of this test run's own."""
+    yield from servers.own_database("postgresql")
+
+
+@pytest.fixture(scope="session")
+def mariadb_url() -> Iterator[str]:
+    """A migrated MariaDB (or MySQL) database of this test run's own."""
+    yield from servers.own_database("mariadb")
 
 
 @pytest.fixture(scope="session")

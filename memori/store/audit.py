@@ -7,11 +7,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, or_, select, text
+from sqlalchemy import Connection, MetaData, Row, and_, func, or_, select, text
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from memori.errors import NotFound
 from memori.model import Event, History, Memory, Operation, Session, Turn
-from memori.store import memories, rows
+from memori.store import memories, rows, tables
 from memori.store.tables import events, memory_versions, operations, sessions
 from memori.store.tables import memories as memory_rows
 from memori.store.tables import turns as turn_rows
@@ -228,12 +229,24 @@ def list_quarantined(
 
 def read_schema(connection: Connection) -> str:
     """The CREATE statements of the database as they are."""
-    found = connection.execute(
-        text(
-            "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL "
-            "ORDER BY CASE type WHEN 'table' THEN 0 ELSE 1 END, name"
-        )
-    ).scalars()
+    if connection.dialect.name == "sqlite":
+        found = connection.execute(
+            text(
+                "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL "
+                "ORDER BY CASE type WHEN 'table' THEN 0 ELSE 1 END, name"
+            )
+        ).scalars()
+    else:
+        # A server keeps no text of them: say again what it describes.
+        made = MetaData()
+        made.reflect(connection, only=lambda name, _: name in tables.metadata.tables)
+        parts = [CreateTable(table) for table in made.sorted_tables]
+        parts += [
+            CreateIndex(index)
+            for table in made.sorted_tables
+            for index in sorted(table.indexes, key=lambda each: str(each.name))
+        ]
+        found = [str(part.compile(dialect=connection.dialect)).strip() for part in parts]
     return "\n".join(f"{statement};" for statement in found)
 
 

@@ -19,13 +19,16 @@ class Database(Protocol):
 
     A transaction is one function so that a dialect can run it where it is cheapest (SQLite: one
     hop to the connection's own thread instead of one per statement) and run it again as a whole
-    after a conflict. The function must have no effect besides its statements.
+    after a conflict. The function must have no effect besides its statements, and a write must
+    find what an earlier run of it did: a connection may be lost after the COMMIT was sent.
     """
 
     dialect: str
     url: DatabaseUrl
     path: Path | None
     """The database's file, None when it has none."""
+    scrubs: bool
+    """Whether `compact` and `truncate_log` have anything to do after a purge."""
 
     async def open(self) -> None:
         """Connect and bring the schema up to date.
@@ -68,6 +71,14 @@ def make_database(settings: DatabaseSettings) -> Database:
         ConfigurationError: the URL is malformed or names an unsupported database.
     """
     url = parse_url(settings.connection_string)
+    if url.dialect == "postgresql":
+        from memori.store.postgres import PostgresDatabase
+
+        return PostgresDatabase(url, settings)
+    if url.dialect == "mysql":
+        from memori.store.mysql import MysqlDatabase
+
+        return MysqlDatabase(url, settings)
     from memori.store.sqlite import SqliteDatabase
 
     return SqliteDatabase(url, settings)

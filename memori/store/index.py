@@ -16,10 +16,9 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
-    Float,
+    Double,
     and_,
     bindparam,
-    cast,
     delete,
     func,
     select,
@@ -153,7 +152,7 @@ def read_frequencies(
     values = {
         "scope": scope_id,
         "term_0": term[:TERM_CHARS],
-        "bits": place_bits,
+        "stride": 1 << place_bits,
         "base": base,
         "slope": slope,
     }
@@ -187,9 +186,9 @@ def _of_terms(terms: int) -> tuple[ColumnElement[bool], ...]:
 
 _FREQUENCIES = Prepared(
     select(
-        postings.c.session_no.bitwise_lshift(bindparam("bits", type_=BigInteger)) + postings.c.seq,
-        cast(postings.c.tf, Float)
-        / (bindparam("base", type_=Float) + bindparam("slope", type_=Float) * postings.c.length),
+        postings.c.session_no * bindparam("stride", type_=BigInteger) + postings.c.seq,
+        postings.c.tf
+        / (bindparam("base", type_=Double) + bindparam("slope", type_=Double) * postings.c.length),
     )
     .where(*_of_terms(1))
     .order_by(postings.c.session_no, postings.c.seq)

@@ -27,22 +27,13 @@ from memori.store.tables import (
 from memori.text.analyser import normalised_key
 
 _c = memories.c
-_counted = memories.alias()
 _GIVEN = (
-    "scope_id id content category importance confidence tags entities metadata source trust pinned "
-    "evidence valid_from valid_from_offset valid_until valid_until_offset recorded_at supersedes "
-    "content_hash active_hash length session_id agent_id quarantined operation_id"
+    "scope_id memory_no id content category importance confidence tags entities metadata source "
+    "trust pinned evidence valid_from valid_from_offset valid_until valid_until_offset recorded_at "
+    "supersedes content_hash active_hash length session_id agent_id quarantined operation_id"
 ).split()
-_INSERT = Prepared(
-    memories.insert()
-    .values(
-        memory_no=select(func.coalesce(func.max(_counted.c.memory_no), 0) + 1)
-        .where(_counted.c.scope_id == bindparam("in_scope"))
-        .scalar_subquery()
-    )
-    .returning(_c.memory_no),
-    [*_GIVEN, "memory_no"],
-)
+_LAST = Prepared(select(func.max(_c.memory_no)).where(_c.scope_id == bindparam("scope")))
+_INSERT = Prepared(memories.insert(), _GIVEN)
 _IS_CURRENT = Prepared(
     select(_c.memory_no).where(
         _c.scope_id == bindparam("scope"), _c.active_hash == bindparam("hash")
@@ -88,7 +79,9 @@ def remember(w: Write, new: NewMemory) -> Receipt:
         # What replaces something holds from now on, unless it says otherwise.
         new = replace(new, valid_from=w.now, terms=memory_terms(new.content, w.now))
     memory_id = new_id()
-    [(memory_no,)] = _INSERT.run(w.connection, _row(w, new, memory_id, digest, olds))
+    [(last,)] = _LAST.run(w.connection, {"scope": w.scope_id})
+    memory_no = (last or 0) + 1
+    _INSERT.run(w.connection, {"memory_no": memory_no, **_row(w, new, memory_id, digest, olds)})
     place = (MEMORY_SHELF, memory_no)
     if not new.quarantined:
         index.add_items(w.connection, w.scope_id, [(place, new.terms)])
@@ -387,7 +380,6 @@ def _row(
     olds: Sequence[Row[Any]],
 ) -> dict[str, Any]:
     return {
-        "in_scope": w.scope_id,
         "scope_id": w.scope_id,
         "id": memory_id,
         "content": new.content,

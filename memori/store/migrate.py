@@ -49,6 +49,11 @@ def migrate(connection: Connection, *, path: Path | None) -> None:
     _write_info(connection)
 
 
+def is_behind(connection: Connection) -> bool:
+    """Whether the database has an older schema than this program, or none."""
+    return schema_version(connection)[0] < SCHEMA_VERSION
+
+
 def schema_version(connection: Connection) -> tuple[int, int]:
     """The database's `(schema_version, min_compatible)`; zeros for an empty one."""
     if not inspect(connection).has_table(tables.schema_info.name):
@@ -68,11 +73,17 @@ def read_info(connection: Connection) -> dict[str, str]:
 def _refuse_strangers(connection: Connection) -> None:
     """Tables of our names that we did not make belong to another program."""
     taken = set(inspect(connection).get_table_names()) & set(tables.metadata.tables)
-    if taken:
+    if taken and not _was_interrupted(connection, taken):
         raise ConfigurationError(
             f"the database holds tables of another program ({', '.join(sorted(taken))}); "
             "choose another file or database"
         )
+
+
+def _was_interrupted(connection: Connection, taken: set[str]) -> bool:
+    """Whether the tables are what a first start left that did not end: an empty `schema_info`."""
+    commits_ddl = connection.dialect.name == "mysql"
+    return commits_ddl and tables.schema_info.name in taken and not read_info(connection)
 
 
 def _upgrade(connection: Connection) -> None:

@@ -32,8 +32,8 @@ _INSERT_EVENT = Prepared(events.insert(), [column.name for column in events.colu
 class Write:
     """What every statement of one write needs to know.
 
-    `caller_named` is True when the operation id came from the caller, so an earlier run of the
-    same operation may be there already.
+    `caller_named` is True when the operation id came from the caller, or when this is not the
+    first run, so an earlier run of the same operation may be there already.
     """
 
     connection: Connection

@@ -11,10 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Boolean, Connection, Dialect, Executable
+from sqlalchemy import Boolean, Connection, Dialect, Executable, Float, Numeric
 
 Row = tuple[Any, ...]
 _Process = Callable[[Any], Any]
+#: Every driver gives floats as Python has them, and for a truth value 0 and 1 will do.
+_AS_THEY_COME = (Boolean, Float, Numeric)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ class Prepared:
         columns: Any = getattr(self._statement, "selected_columns", ())
         results = [
             None
-            if isinstance(column.type, Boolean)  # 0 and 1 will do
+            if isinstance(column.type, _AS_THEY_COME)
             else column.type.dialect_impl(dialect).result_processor(dialect, None)
             for column in columns
         ]

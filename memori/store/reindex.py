@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Row, Table, and_, delete, func, or_, select, 
 
 from memori.store import index, memories, turns
 from memori.store.index import Place
+from memori.store.scopes import hold_scope
 from memori.store.tables import MEMORY_SHELF, postings, scope_counts, scopes
 from memori.store.tables import memories as memory_rows
 from memori.store.tables import turns as turn_rows
@@ -42,6 +43,7 @@ def step(connection: Connection, scope_id: int) -> bool:
     Returns:
         Whether more is to be done.
     """
+    hold_scope(connection, scope_id)
     state = connection.execute(select(scopes).where(scopes.c.scope_id == scope_id)).one()
     if state.index_generation == ANALYSER_GENERATION:
         return _remove_old(connection, scope_id)
@@ -119,10 +121,10 @@ def _switch(connection: Connection, scope_id: int) -> None:
                 table.c.scope_id == scope_id, *_visible(table)
             )
         ).one()
-        items, terms = items + count, terms + length
+        items, terms = items + count, terms + int(length)
     connection.execute(delete(scope_counts).where(scope_counts.c.scope_id == scope_id))
     connection.execute(
-        scope_counts.insert().values(scope_id=scope_id, shard=0, item_count=items, term_count=terms)
+        scope_counts.insert().values(scope_id=scope_id, item_count=items, term_count=terms)
     )
     _set(connection, scope_id, index_generation=ANALYSER_GENERATION, building_after=None)
 

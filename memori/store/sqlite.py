@@ -133,6 +133,7 @@ class SqliteDatabase:
     """A SQLite file, or a database in memory, behind the `Database` interface."""
 
     dialect = "sqlite"
+    scrubs = True
 
     def __init__(self, url: DatabaseUrl, settings: DatabaseSettings) -> None:
         self.url = url

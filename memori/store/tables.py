@@ -7,23 +7,21 @@ from 0 inside its session, and a memory is `(MEMORY_SHELF, memory_no)`: it has n
 from __future__ import annotations
 
 from sqlalchemy import (
-    JSON,
     BigInteger,
     Boolean,
     Column,
-    Float,
+    Double,
     ForeignKeyConstraint,
     Index,
     Integer,
     MetaData,
     Table,
-    Text,
     UniqueConstraint,
     text,
 )
 
 from memori.model import MAX_NAME_CHARS
-from memori.store.types import HASH_CHARS, ID_CHARS, UtcDateTime, exact_text
+from memori.store.types import HASH_CHARS, ID_CHARS, Body, JsonValue, UtcDateTime, exact_text
 
 #: `session_no` of every memory in the index; sessions count from 1.
 MEMORY_SHELF = 0
@@ -38,7 +36,7 @@ schema_info = Table(
     "schema_info",
     metadata,
     Column("name", exact_text(64), primary_key=True),
-    Column("value", Text, nullable=False),
+    Column("value", Body, nullable=False),
 )
 
 scopes = Table(
@@ -49,7 +47,7 @@ scopes = Table(
     Column("user_id", exact_text(MAX_NAME_CHARS), nullable=False),
     Column("index_generation", Integer, nullable=False),
     Column("building_generation", Integer),
-    Column("building_after", Text),
+    Column("building_after", Body),
     Column("created_at", UtcDateTime, nullable=False),
     UniqueConstraint("namespace", "user_id", name="scopes_by_name"),
 )
@@ -58,7 +56,6 @@ scope_counts = Table(
     "scope_counts",
     metadata,
     Column("scope_id", Integer, primary_key=True, autoincrement=False),
-    Column("shard", Integer, primary_key=True, autoincrement=False),
     Column("item_count", BigInteger, nullable=False),
     Column("term_count", BigInteger, nullable=False),
     ForeignKeyConstraint(["scope_id"], ["scopes.scope_id"], name="scope_counts_scope"),
@@ -88,16 +85,16 @@ turns = Table(
     Column("seq", Integer, primary_key=True, autoincrement=False),
     Column("id", exact_text(ID_CHARS), nullable=False),
     Column("role", exact_text(MAX_NAME_CHARS), nullable=False),
-    Column("speaker", Text),
-    Column("content", Text),
+    Column("speaker", Body),
+    Column("content", Body),
     Column("at", UtcDateTime),
     Column("at_offset", Integer),
-    Column("external_id", Text),
+    Column("external_id", Body),
     Column("turn_key", exact_text(HASH_CHARS)),
     Column("source", exact_text(16), nullable=False),
-    Column("trust", Float, nullable=False),
+    Column("trust", Double, nullable=False),
     Column("agent_id", exact_text(MAX_NAME_CHARS)),
-    Column("metadata", JSON, nullable=False),
+    Column("metadata", JsonValue, nullable=False),
     Column("length", Integer, nullable=False),
     Column("quarantined", Boolean, nullable=False),
     Column("recorded_at", UtcDateTime, nullable=False),
@@ -128,15 +125,15 @@ memories = Table(
     Column("scope_id", Integer, primary_key=True, autoincrement=False),
     Column("memory_no", BigInteger, primary_key=True, autoincrement=False),
     Column("id", exact_text(ID_CHARS), nullable=False),
-    Column("content", Text),
+    Column("content", Body),
     Column("category", exact_text(16), nullable=False),
-    Column("importance", Float, nullable=False),
-    Column("confidence", Float, nullable=False),
-    Column("tags", JSON, nullable=False),
-    Column("entities", JSON, nullable=False),
-    Column("metadata", JSON, nullable=False),
+    Column("importance", Double, nullable=False),
+    Column("confidence", Double, nullable=False),
+    Column("tags", JsonValue, nullable=False),
+    Column("entities", JsonValue, nullable=False),
+    Column("metadata", JsonValue, nullable=False),
     Column("source", exact_text(16), nullable=False),
-    Column("trust", Float, nullable=False),
+    Column("trust", Double, nullable=False),
     Column("pinned", Boolean, nullable=False),
     Column("evidence", Integer, nullable=False),
     Column("valid_from", UtcDateTime),
@@ -187,7 +184,7 @@ memory_versions = Table(
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("operation_id", exact_text(MAX_NAME_CHARS), nullable=False),
     Column("changed_at", UtcDateTime, nullable=False),
-    Column("before", JSON, nullable=False),
+    Column("before", JsonValue, nullable=False),
     ForeignKeyConstraint(
         ["scope_id", "memory_no"],
         ["memories.scope_id", "memories.memory_no"],
@@ -258,7 +255,7 @@ operations = Table(
     Column("number", BigInteger, nullable=False),
     Column("verb", exact_text(16), nullable=False),
     Column("payload_hash", exact_text(HASH_CHARS), nullable=False),
-    Column("answer", JSON, nullable=False),
+    Column("answer", JsonValue, nullable=False),
     Column("actor", exact_text(MAX_NAME_CHARS)),
     Column("at", UtcDateTime, nullable=False),
     Column("undone_by", exact_text(MAX_NAME_CHARS)),
@@ -278,8 +275,8 @@ events = Table(
     Column("item_kind", exact_text(16), nullable=False),
     Column("operation_id", exact_text(MAX_NAME_CHARS), nullable=False),
     Column("actor", exact_text(MAX_NAME_CHARS)),
-    Column("reason", Text, nullable=False),
-    Column("detail", JSON, nullable=False),
+    Column("reason", Body, nullable=False),
+    Column("detail", JsonValue, nullable=False),
     ForeignKeyConstraint(["scope_id"], ["scopes.scope_id"], name="events_scope"),
     sqlite_with_rowid=False,
 )

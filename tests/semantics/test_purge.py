@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from asking import id_of, kept, listed, said
 from conftest import Clock, Opener
+from sqlalchemy import Connection, MetaData, select
 
 from memori import AsyncMemori, NotFound, load_settings
 
@@ -33,13 +34,13 @@ async def _rows_naming(memori: AsyncMemori, word: str) -> list[str]:
     """The tables in which any column of any row holds a word."""
     database = await memori._open()
 
-    def look(connection: object) -> list[str]:
-        run = connection.exec_driver_sql  # type: ignore[attr-defined]
-        tables = run("SELECT name FROM sqlite_master WHERE type = 'table'").scalars().all()
+    def look(connection: Connection) -> list[str]:
+        everything = MetaData()
+        everything.reflect(connection)
         return [
-            table
-            for table in tables
-            if any(word in str(row).lower() for row in run(f'SELECT * FROM "{table}"').fetchall())
+            name
+            for name, table in everything.tables.items()
+            if any(word in str(row).lower() for row in connection.execute(select(table)))
         ]
 
     return await database.read(look)

@@ -81,8 +81,98 @@ def test_a_password_is_never_shown(url: str, masked: str) -> None:
     assert mask_password(url) == masked
 
 
-def test_a_database_of_another_kind_is_an_error_without_its_password() -> None:
+@pytest.mark.parametrize(
+    ("url", "dialect", "driver", "hosts", "name"),
+    [
+        (
+            "postgresql://ana@db/shop",
+            "postgresql",
+            "asyncpg",
+            [("db.example", None)],
+            "shop",
+        ),
+        (
+            "postgres://ana@db/shop",
+            "postgresql",
+            "asyncpg",
+            [("db.example", None)],
+            "shop",
+        ),
+        ("postgresql+asyncpg://ana@h:6432/shop", "postgresql", "asyncpg", [("h", 6432)], "shop"),
+        ("postgresql://ana@a:1,b:2/shop", "postgresql", "asyncpg", [("a", 1), ("b", 2)], "shop"),
+        (
+            "postgresql://ana@/shop?host=a:1,b:2",
+            "postgresql",
+            "asyncpg",
+            [("a", 1), ("b", 2)],
+            "shop",
+        ),
+        ("postgresql:///shop?host=/run/pg", "postgresql", "asyncpg", [("/run/pg", None)], "shop"),
+        ("postgresql://ana@[::1]:5433/shop", "postgresql", "asyncpg", [("::1", 5433)], "shop"),
+        ("mysql://ana@h/shop", "mysql", "aiomysql", [("h", None)], "shop"),
+        ("mariadb://ana@h:3307/shop", "mysql", "aiomysql", [("h", 3307)], "shop"),
+        ("mysql+asyncmy://ana@h/shop", "mysql", "asyncmy", [("h", None)], "shop"),
+        ("mariadb+aiomysql://ana@h/caf%C3%A9", "mysql", "aiomysql", [("h", None)], "café"),
+    ],
+)
+def test_a_server_url_names_driver_hosts_and_database(
+    url: str, dialect: str, driver: str, hosts: list[tuple[str, int | None]], name: str
+) -> None:
+    parsed = parse_url(url)
+    assert (parsed.dialect, parsed.driver, parsed.name) == (dialect, driver, name)
+    assert list(parsed.hosts) == hosts
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "mysql"])
+@pytest.mark.parametrize(
+    ("written", "password"),
+    [
+        ("secret", "secret"),
+        ("p%40ss%2Fw%3Ard", "p@ss/w:rd"),
+        ("p@ss", "p@ss"),
+        ("p/ss", "p/ss"),
+        ("p@s/s", "p@s/s"),
+        ("p:s#s?", "p:s#s?"),
+        ("%", "%"),
+        ("pä$$", "pä$$"),
+    ],
+)
+def test_a_password_may_hold_any_character_and_is_never_shown(
+    scheme: str, written: str, password: str
+) -> None:
+    parsed = parse_url(f"{scheme}://ana:{written}@host:7777/shop")
+    assert (parsed.user, parsed.password, parsed.name) == ("ana", password, "shop")
+    assert parsed.hosts == (("host", 7777),)
+    assert parsed.safe == f"{scheme}://ana:***@host:7777/shop"
+    for shown in (repr(parsed), str(parsed)):
+        assert written not in shown or written == "%"
+
+
+def test_a_password_among_the_options_is_never_shown() -> None:
+    parsed = parse_url("postgresql://host/shop?user=ana&password=hunter2&sslmode=require")
+    assert (parsed.user, parsed.password) == ("ana", "hunter2")
+    assert dict(parsed.options) == {"sslmode": "require"}
+    assert "hunter2" not in parsed.safe + repr(parsed)
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("postgresql://ana:hunter2@host", ["names no database"]),
+        ("mysql://ana:hunter2@host/", ["names no database"]),
+        ("postgresql://ana:hunter2@host:port/shop", ["host:port"]),
+        ("postgresql://ana:hunter2@host:99999/shop", ["host:99999"]),
+        ("postgresql+psycopg2://ana:hunter2@host/shop", ["psycopg2", "asyncpg"]),
+        ("mysql+pymysql://ana:hunter2@host/shop", ["pymysql", "aiomysql", "asyncmy"]),
+        ("oracle://ana:hunter2@host/shop", ["oracle", "PostgreSQL"]),
+        ("postgresql://ana:hunter2@ho\x00st/shop", ["postgresql://"]),
+    ],
+)
+def test_a_server_url_that_cannot_work_is_an_error_without_its_password(
+    url: str, words: list[str]
+) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        Memori("postgresql://ana:hunter2@host/db")
+        Memori(url)
     assert "hunter2" not in str(caught.value)
-    assert "postgresql" in str(caught.value)
+    for word in words:
+        assert word in str(caught.value)

@@ -1,9 +1,9 @@
 """The first tables."""
 
 import sqlalchemy as sa
-from alembic import op
 
-from memori.store.types import UtcDateTime
+from memori.store.migrations.steps import create_index, create_table
+from memori.store.types import Body, JsonValue, UtcDateTime, exact_text
 
 revision = "0001"
 down_revision = None
@@ -11,22 +11,29 @@ down_revision = None
 
 def upgrade() -> None:
     """Create every table of schema version 1."""
-    op.create_table(
+    # First, so that an interrupted run is known to be ours.
+    create_table(
+        "schema_info",
+        sa.Column("name", exact_text(64), nullable=False),
+        sa.Column("value", Body(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    create_table(
         "labels",
         sa.Column("scope_id", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("field", sa.String(length=160), nullable=False),
-        sa.Column("value", sa.String(length=160), nullable=False),
+        sa.Column("field", exact_text(160), nullable=False),
+        sa.Column("value", exact_text(160), nullable=False),
         sa.Column("session_no", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.PrimaryKeyConstraint("scope_id", "field", "value", "session_no", "seq"),
         sqlite_with_rowid=False,
     )
-    op.create_index("labels_by_item", "labels", ["scope_id", "session_no", "seq"], unique=False)
-    op.create_table(
+    create_index("labels_by_item", "labels", ["scope_id", "session_no", "seq"])
+    create_table(
         "postings",
         sa.Column("scope_id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("index_generation", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("term", sa.String(length=64), nullable=False),
+        sa.Column("term", exact_text(64), nullable=False),
         sa.Column("session_no", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("tf", sa.Integer(), nullable=False),
@@ -34,63 +41,57 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("scope_id", "index_generation", "term", "session_no", "seq"),
         sqlite_with_rowid=False,
     )
-    op.create_table(
-        "schema_info",
-        sa.Column("name", sa.String(length=64), nullable=False),
-        sa.Column("value", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("name"),
-    )
-    op.create_table(
+    create_table(
         "scopes",
         sa.Column("scope_id", sa.Integer(), nullable=False),
-        sa.Column("namespace", sa.String(length=128), nullable=False),
-        sa.Column("user_id", sa.String(length=128), nullable=False),
+        sa.Column("namespace", exact_text(128), nullable=False),
+        sa.Column("user_id", exact_text(128), nullable=False),
         sa.Column("index_generation", sa.Integer(), nullable=False),
         sa.Column("building_generation", sa.Integer(), nullable=True),
-        sa.Column("building_after", sa.Text(), nullable=True),
+        sa.Column("building_after", Body(), nullable=True),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("scope_id"),
         sa.UniqueConstraint("namespace", "user_id", name="scopes_by_name"),
     )
-    op.create_table(
+    create_table(
         "tombstones",
         sa.Column("scope_id", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("digest", sa.String(length=32), nullable=False),
-        sa.Column("operation_id", sa.String(length=128), nullable=False),
+        sa.Column("digest", exact_text(32), nullable=False),
+        sa.Column("operation_id", exact_text(128), nullable=False),
         sa.Column("at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("scope_id", "digest", "operation_id"),
         sqlite_with_rowid=False,
     )
-    op.create_table(
+    create_table(
         "events",
         sa.Column("scope_id", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("item_id", sa.String(length=128), nullable=False),
-        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("item_id", exact_text(128), nullable=False),
+        sa.Column("id", exact_text(36), nullable=False),
         sa.Column("at", UtcDateTime(), nullable=False),
-        sa.Column("action", sa.String(length=32), nullable=False),
-        sa.Column("item_kind", sa.String(length=16), nullable=False),
-        sa.Column("operation_id", sa.String(length=128), nullable=False),
-        sa.Column("actor", sa.String(length=128), nullable=True),
-        sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("detail", sa.JSON(), nullable=False),
+        sa.Column("action", exact_text(32), nullable=False),
+        sa.Column("item_kind", exact_text(16), nullable=False),
+        sa.Column("operation_id", exact_text(128), nullable=False),
+        sa.Column("actor", exact_text(128), nullable=True),
+        sa.Column("reason", Body(), nullable=False),
+        sa.Column("detail", JsonValue(), nullable=False),
         sa.ForeignKeyConstraint(["scope_id"], ["scopes.scope_id"], name="events_scope"),
         sa.PrimaryKeyConstraint("scope_id", "item_id", "id"),
         sqlite_with_rowid=False,
     )
-    op.create_table(
+    create_table(
         "memories",
         sa.Column("scope_id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("memory_no", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("id", sa.String(length=36), nullable=False),
-        sa.Column("content", sa.Text(), nullable=True),
-        sa.Column("category", sa.String(length=16), nullable=False),
-        sa.Column("importance", sa.Float(), nullable=False),
-        sa.Column("confidence", sa.Float(), nullable=False),
-        sa.Column("tags", sa.JSON(), nullable=False),
-        sa.Column("entities", sa.JSON(), nullable=False),
-        sa.Column("metadata", sa.JSON(), nullable=False),
-        sa.Column("source", sa.String(length=16), nullable=False),
-        sa.Column("trust", sa.Float(), nullable=False),
+        sa.Column("id", exact_text(36), nullable=False),
+        sa.Column("content", Body(), nullable=True),
+        sa.Column("category", exact_text(16), nullable=False),
+        sa.Column("importance", sa.Double, nullable=False),
+        sa.Column("confidence", sa.Double, nullable=False),
+        sa.Column("tags", JsonValue(), nullable=False),
+        sa.Column("entities", JsonValue(), nullable=False),
+        sa.Column("metadata", JsonValue(), nullable=False),
+        sa.Column("source", exact_text(16), nullable=False),
+        sa.Column("trust", sa.Double, nullable=False),
         sa.Column("pinned", sa.Boolean(), nullable=False),
         sa.Column("evidence", sa.Integer(), nullable=False),
         sa.Column("valid_from", UtcDateTime(), nullable=True),
@@ -99,73 +100,70 @@ def upgrade() -> None:
         sa.Column("valid_until_offset", sa.Integer(), nullable=True),
         sa.Column("recorded_at", UtcDateTime(), nullable=False),
         sa.Column("retired_at", UtcDateTime(), nullable=True),
-        sa.Column("superseded_by", sa.String(length=36), nullable=True),
+        sa.Column("superseded_by", exact_text(36), nullable=True),
         sa.Column("superseded_from", UtcDateTime(), nullable=True),
-        sa.Column("supersedes", sa.String(length=36), nullable=True),
-        sa.Column("content_hash", sa.String(length=32), nullable=True),
-        sa.Column("active_hash", sa.String(length=32), nullable=True),
+        sa.Column("supersedes", exact_text(36), nullable=True),
+        sa.Column("content_hash", exact_text(32), nullable=True),
+        sa.Column("active_hash", exact_text(32), nullable=True),
         sa.Column("length", sa.Integer(), nullable=False),
-        sa.Column("session_id", sa.String(length=128), nullable=True),
-        sa.Column("agent_id", sa.String(length=128), nullable=True),
+        sa.Column("session_id", exact_text(128), nullable=True),
+        sa.Column("agent_id", exact_text(128), nullable=True),
         sa.Column("quarantined", sa.Boolean(), nullable=False),
-        sa.Column("operation_id", sa.String(length=128), nullable=False),
+        sa.Column("operation_id", exact_text(128), nullable=False),
         sa.Column("forgotten_at", UtcDateTime(), nullable=True),
-        sa.Column("forgotten_by", sa.String(length=128), nullable=True),
-        sa.Column("forgotten_with", sa.String(length=128), nullable=True),
+        sa.Column("forgotten_by", exact_text(128), nullable=True),
+        sa.Column("forgotten_with", exact_text(128), nullable=True),
         sa.ForeignKeyConstraint(["scope_id"], ["scopes.scope_id"], name="memories_scope"),
         sa.PrimaryKeyConstraint("scope_id", "memory_no"),
         sa.UniqueConstraint("scope_id", "active_hash", name="memories_by_active_hash"),
         sa.UniqueConstraint("scope_id", "id", name="memories_by_id"),
         sqlite_with_rowid=False,
     )
-    op.create_index(
+    create_index(
         "memories_by_forgotten",
         "memories",
         ["forgotten_at"],
-        unique=False,
         sqlite_where=sa.text("forgotten_at IS NOT NULL"),
         postgresql_where=sa.text("forgotten_at IS NOT NULL"),
     )
-    op.create_index("memories_by_time", "memories", ["scope_id", "recorded_at", "id"], unique=False)
-    op.create_index(
+    create_index("memories_by_time", "memories", ["scope_id", "recorded_at", "id"])
+    create_index(
         "memories_by_weight",
         "memories",
         ["scope_id", "pinned", "importance"],
-        unique=False,
         sqlite_where=sa.text("pinned OR importance >= 0.7"),
         postgresql_where=sa.text("pinned OR importance >= 0.7"),
     )
-    op.create_table(
+    create_table(
         "operations",
         sa.Column("scope_id", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("operation_id", sa.String(length=128), nullable=False),
+        sa.Column("operation_id", exact_text(128), nullable=False),
         sa.Column("number", sa.BigInteger(), nullable=False),
-        sa.Column("verb", sa.String(length=16), nullable=False),
-        sa.Column("payload_hash", sa.String(length=32), nullable=False),
-        sa.Column("answer", sa.JSON(), nullable=False),
-        sa.Column("actor", sa.String(length=128), nullable=True),
+        sa.Column("verb", exact_text(16), nullable=False),
+        sa.Column("payload_hash", exact_text(32), nullable=False),
+        sa.Column("answer", JsonValue(), nullable=False),
+        sa.Column("actor", exact_text(128), nullable=True),
         sa.Column("at", UtcDateTime(), nullable=False),
-        sa.Column("undone_by", sa.String(length=128), nullable=True),
+        sa.Column("undone_by", exact_text(128), nullable=True),
         sa.ForeignKeyConstraint(["scope_id"], ["scopes.scope_id"], name="operations_scope"),
         sa.PrimaryKeyConstraint("scope_id", "operation_id"),
         sqlite_with_rowid=False,
     )
-    op.create_index("operations_by_number", "operations", ["scope_id", "number"], unique=False)
-    op.create_table(
+    create_index("operations_by_number", "operations", ["scope_id", "number"])
+    create_table(
         "scope_counts",
         sa.Column("scope_id", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("shard", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("item_count", sa.BigInteger(), nullable=False),
         sa.Column("term_count", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["scope_id"], ["scopes.scope_id"], name="scope_counts_scope"),
-        sa.PrimaryKeyConstraint("scope_id", "shard"),
+        sa.PrimaryKeyConstraint("scope_id"),
     )
-    op.create_table(
+    create_table(
         "sessions",
         sa.Column("scope_id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("session_no", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("session_id", sa.String(length=128), nullable=False),
-        sa.Column("agent_id", sa.String(length=128), nullable=True),
+        sa.Column("session_id", exact_text(128), nullable=False),
+        sa.Column("agent_id", exact_text(128), nullable=True),
         sa.Column("next_seq", sa.Integer(), nullable=False),
         sa.Column("started_at", UtcDateTime(), nullable=True),
         sa.Column("last_at", UtcDateTime(), nullable=True),
@@ -174,15 +172,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("scope_id", "session_no"),
         sa.UniqueConstraint("scope_id", "session_id", name="sessions_by_name"),
     )
-    op.create_index("sessions_by_time", "sessions", ["scope_id", "last_at"], unique=False)
-    op.create_table(
+    create_index("sessions_by_time", "sessions", ["scope_id", "last_at"])
+    create_table(
         "memory_versions",
         sa.Column("scope_id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("memory_no", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("operation_id", sa.String(length=128), nullable=False),
+        sa.Column("operation_id", exact_text(128), nullable=False),
         sa.Column("changed_at", UtcDateTime(), nullable=False),
-        sa.Column("before", sa.JSON(), nullable=False),
+        sa.Column("before", JsonValue(), nullable=False),
         sa.ForeignKeyConstraint(
             ["scope_id", "memory_no"],
             ["memories.scope_id", "memories.memory_no"],
@@ -190,30 +188,30 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("scope_id", "memory_no", "number"),
     )
-    op.create_table(
+    create_table(
         "turns",
         sa.Column("scope_id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("session_no", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("seq", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("id", sa.String(length=36), nullable=False),
-        sa.Column("role", sa.String(length=128), nullable=False),
-        sa.Column("speaker", sa.Text(), nullable=True),
-        sa.Column("content", sa.Text(), nullable=True),
+        sa.Column("id", exact_text(36), nullable=False),
+        sa.Column("role", exact_text(128), nullable=False),
+        sa.Column("speaker", Body(), nullable=True),
+        sa.Column("content", Body(), nullable=True),
         sa.Column("at", UtcDateTime(), nullable=True),
         sa.Column("at_offset", sa.Integer(), nullable=True),
-        sa.Column("external_id", sa.Text(), nullable=True),
-        sa.Column("turn_key", sa.String(length=32), nullable=True),
-        sa.Column("source", sa.String(length=16), nullable=False),
-        sa.Column("trust", sa.Float(), nullable=False),
-        sa.Column("agent_id", sa.String(length=128), nullable=True),
-        sa.Column("metadata", sa.JSON(), nullable=False),
+        sa.Column("external_id", Body(), nullable=True),
+        sa.Column("turn_key", exact_text(32), nullable=True),
+        sa.Column("source", exact_text(16), nullable=False),
+        sa.Column("trust", sa.Double, nullable=False),
+        sa.Column("agent_id", exact_text(128), nullable=True),
+        sa.Column("metadata", JsonValue(), nullable=False),
         sa.Column("length", sa.Integer(), nullable=False),
         sa.Column("quarantined", sa.Boolean(), nullable=False),
         sa.Column("recorded_at", UtcDateTime(), nullable=False),
-        sa.Column("operation_id", sa.String(length=128), nullable=False),
+        sa.Column("operation_id", exact_text(128), nullable=False),
         sa.Column("forgotten_at", UtcDateTime(), nullable=True),
-        sa.Column("forgotten_by", sa.String(length=128), nullable=True),
-        sa.Column("forgotten_with", sa.String(length=128), nullable=True),
+        sa.Column("forgotten_by", exact_text(128), nullable=True),
+        sa.Column("forgotten_with", exact_text(128), nullable=True),
         sa.ForeignKeyConstraint(
             ["scope_id", "session_no"],
             ["sessions.scope_id", "sessions.session_no"],
@@ -223,17 +221,16 @@ def upgrade() -> None:
         sa.UniqueConstraint("scope_id", "id", name="turns_by_id"),
         sa.UniqueConstraint("scope_id", "session_no", "turn_key", name="turns_by_key"),
     )
-    op.create_index(
+    create_index(
         "turns_by_forgotten",
         "turns",
         ["forgotten_at"],
-        unique=False,
         sqlite_where=sa.text("forgotten_at IS NOT NULL"),
         postgresql_where=sa.text("forgotten_at IS NOT NULL"),
     )
-    op.create_index("turns_by_operation", "turns", ["scope_id", "operation_id"], unique=False)
-    op.create_index("turns_by_time", "turns", ["scope_id", "at"], unique=False)
-    op.create_table(
+    create_index("turns_by_operation", "turns", ["scope_id", "operation_id"])
+    create_index("turns_by_time", "turns", ["scope_id", "at"])
+    create_table(
         "memory_sources",
         sa.Column("scope_id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("memory_no", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -251,6 +248,4 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("scope_id", "memory_no", "session_no", "seq"),
     )
-    op.create_index(
-        "memory_sources_by_turn", "memory_sources", ["scope_id", "session_no", "seq"], unique=False
-    )
+    create_index("memory_sources_by_turn", "memory_sources", ["scope_id", "session_no", "seq"])

@@ -1,0 +1,212 @@
+"""MySQL and MariaDB through aiomysql or asyncmy, also as a Galera cluster."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import Generator
+from contextlib import contextmanager
+from functools import partial
+from importlib import import_module
+from typing import Any
+
+from sqlalchemy import Connection, event, func, select
+from sqlalchemy.engine import URL
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from memori.errors import ConfigurationError, StoreBusy
+from memori.store.pooled import CONNECT_SECONDS, PooledDatabase, Trouble
+
+#: The oldest servers this runs on: those with a collation that compares bytes without padding,
+#: and arithmetic in double precision.
+OLDEST_MYSQL = (8, 0, 17)
+OLDEST_MARIADB = (10, 5)
+_STRICT = "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION"
+#: Deadlock, lock wait, and how Galera says that another node was first.
+_CONFLICTS = frozenset({1205, 1213, 1180, 3101})
+#: Too many connections, and a Galera node that is not part of its cluster at the moment.
+_NOT_READY = frozenset({1040, 1047, 1203, 1226})
+#: Server gone or stopping, session ended from outside, server became read-only.
+_LOST = frozenset(
+    {1053, 1077, 1152, 1158, 1159, 1160, 1161, 1184, 1290, 1836, 1927, 4031, 3169}
+    | set(range(2000, 2060))
+)
+_DUPLICATE_KEY = 1062
+_REMEDIES = {
+    1044: "the account may not use this database: grant it, or check the name in the URL",
+    1045: "check the user and the password in the URL",
+    1698: "check the user and the password in the URL",
+    1049: "make it with: memori db create",
+    1142: "the account may not do this: grant it CREATE, ALTER, INDEX and REFERENCES",
+    1251: "check the user and the password in the URL",
+    1193: "check that the server is MySQL or MariaDB",
+}
+_TLS_OFF = frozenset({"disable", "disabled", "false", "0", "prefer", "preferred", "allow"})
+_TLS_UNCHECKED = frozenset({"require", "required", "true", "1"})
+_TLS_CHECKED = frozenset({"verify-ca", "verify_ca"})
+_TLS_IDENTITY = frozenset({"verify-full", "verify_identity", "verify-identity"})
+_KNOWN_OPTIONS = frozenset(
+    "charset connect_timeout ssl ssl-ca ssl-mode ssl_ca ssl_mode sslmode unix_socket".split()
+)
+
+
+class MysqlDatabase(PooledDatabase):
+    """A MySQL or MariaDB database behind the `Database` interface."""
+
+    dialect = "mysql"
+
+    def make_pool(self, *, writes: bool) -> AsyncEngine:
+        """Readers see one snapshot a transaction; writers see what is committed."""
+        pool = create_async_engine(
+            URL.create(f"mysql+{self.url.driver}"),
+            connect_args=self._connect_args(),
+            pool_size=self.settings.pool_size,
+            max_overflow=0,
+            pool_timeout=self.settings.busy_timeout,
+            pool_reset_on_return=None,
+        )
+        event.listen(pool.sync_engine, "connect", partial(self._set_up, writes))
+        return pool
+
+    def trouble(self, error: BaseException) -> Trouble:
+        """By the server's error number."""
+        number = _number(error)
+        if number == _DUPLICATE_KEY:
+            return Trouble.TAKEN
+        if number in _CONFLICTS:
+            return Trouble.CONFLICT
+        if number in _NOT_READY:
+            return Trouble.NOT_READY
+        return Trouble.LOST if number in _LOST or _is_about_connection(error) else Trouble.OTHER
+
+    def describe(self, error: BaseException) -> str:
+        """Number and sentence, without what the server quotes."""
+        number = _number(error)
+        if number is None:
+            return str(error) if _is_about_connection(error) else type(error).__name__
+        said = str(error.args[1]) if len(error.args) > 1 else type(error).__name__
+        if number not in _REMEDIES and number not in _LOST:
+            said = re.sub(r"'.*'(?=\W|$)", "'…'", said, flags=re.DOTALL)
+        return f"{said} ({number})"
+
+    def remedy(self, error: BaseException) -> str:
+        """What to do, by the server's error number."""
+        if isinstance(error, ImportError):
+            return f"it needs the driver {self.url.driver}: pip install " + (
+                "'memori-mcp[mysql]'" if self.url.driver == "aiomysql" else self.url.driver
+            )
+        return _REMEDIES.get(
+            _number(error) or 0, "check that the server runs, and host and port in the URL"
+        )
+
+    def driver_errors(self) -> tuple[type[BaseException], ...]:
+        """What a transport says that was closed under the driver."""
+        return (RuntimeError,)
+
+    def check_server(self, connection: Connection) -> None:
+        """Refuse what is older than `OLDEST_MYSQL` and `OLDEST_MARIADB`."""
+        maria = getattr(connection.dialect, "is_mariadb", False)
+        name = "MariaDB" if maria else "MySQL"
+        oldest: tuple[int, ...] = OLDEST_MARIADB if maria else OLDEST_MYSQL
+        version = tuple(connection.dialect.server_version_info or oldest)
+        if version < oldest:
+            raise ConfigurationError(
+                f"{name} {'.'.join(map(str, version))} at {self.url.safe} is too old; "
+                f"memori needs {'.'.join(map(str, oldest))} or newer"
+            )
+
+    @contextmanager
+    def migration_lock(self, connection: Connection) -> Generator[None, None, None]:
+        """A lock of this session, for DDL commits whatever transaction it finds."""
+        name = f"memori {self.url.name}"[:64]
+        wait = max(1, int(self.settings.busy_timeout))
+        if connection.execute(select(func.get_lock(name, wait))).scalar() != 1:
+            raise StoreBusy(
+                f"another process changes the tables of {self.url.safe}; try again when it is done"
+            )
+        try:
+            yield
+        finally:
+            connection.execute(select(func.release_lock(name)))
+
+    def _connect_args(self) -> dict[str, Any]:
+        url, options = self.url, self.url.options
+        strange = sorted(set(options) - _KNOWN_OPTIONS)
+        if strange:
+            raise ConfigurationError(
+                f"database {url.safe}: unknown option {strange[0]!r}; known are "
+                + ", ".join(sorted(_KNOWN_OPTIONS))
+            )
+        given: dict[str, Any] = {
+            "async_creator_fn": self._connect,
+            "user": url.user,
+            "password": url.password or "",
+            "db": url.name,
+            "charset": "utf8mb4",
+            "connect_timeout": float(options.get("connect_timeout") or CONNECT_SECONDS),
+            "unix_socket": options.get("unix_socket"),
+            "ssl": self._tls(),
+        }
+        return {name: value for name, value in given.items() if value is not None}
+
+    async def _connect(self, **given: Any) -> Any:
+        """Connect to the first of the hosts that answers."""
+        driver: Any = import_module(self.url.driver)
+        for number, (host, port) in enumerate(self.url.hosts, 1):
+            where: dict[str, Any] = {"host": host, "port": port or 3306}
+            if host.startswith("/"):
+                where = {"unix_socket": host}
+            try:
+                return await driver.connect(**given, **where)
+            except (driver.Error, OSError):
+                if number == len(self.url.hosts):
+                    raise
+        raise AssertionError("a URL names at least one host")
+
+    def _tls(self) -> ssl.SSLContext | None:
+        options = self.url.options
+        authority = options.get("ssl_ca") or options.get("ssl-ca")
+        mode = next(
+            (
+                options[name]
+                for name in ("sslmode", "ssl_mode", "ssl-mode", "ssl")
+                if name in options
+            ),
+            "verify-ca" if authority else "disable",
+        ).lower()
+        if mode in _TLS_OFF:
+            return None
+        if mode not in _TLS_UNCHECKED | _TLS_CHECKED | _TLS_IDENTITY:
+            raise ConfigurationError(
+                f"database {self.url.safe}: unknown TLS mode {mode!r}; known are disable, "
+                "require, verify-ca and verify-full"
+            )
+        try:
+            context = ssl.create_default_context(cafile=authority)
+        except OSError as error:
+            raise ConfigurationError(f"the file of ssl_ca cannot be read: {error}") from error
+        context.check_hostname = mode in _TLS_IDENTITY
+        context.verify_mode = ssl.CERT_NONE if mode in _TLS_UNCHECKED else ssl.CERT_REQUIRED
+        return context
+
+    def _set_up(self, writes: bool, raw: Any, _record: Any) -> None:
+        """Make a new connection strict, patient as the settings say, and isolated."""
+        cursor = raw.cursor()
+        wait = max(1, int(self.settings.busy_timeout))
+        cursor.execute(f"SET SESSION sql_mode = '{_STRICT}', innodb_lock_wait_timeout = {wait}")
+        level = "READ COMMITTED" if writes else "REPEATABLE READ, READ ONLY"
+        cursor.execute(f"SET SESSION TRANSACTION ISOLATION LEVEL {level}")
+        cursor.execute("SHOW VARIABLES LIKE 'wsrep_on'")
+        if any(value == "ON" for _, value in cursor.fetchall()):
+            # A Galera node waits until it has what was committed anywhere before.
+            cursor.execute("SET SESSION wsrep_sync_wait = 1")
+        cursor.close()
+
+
+def _number(error: BaseException) -> int | None:
+    return error.args[0] if error.args and isinstance(error.args[0], int) else None
+
+
+def _is_about_connection(error: BaseException) -> bool:
+    said = str(error).lower()
+    return isinstance(error, OSError | EOFError) or "connect" in said or "transport" in said

@@ -1,0 +1,93 @@
+"""The database servers of the tests: where they are, and a database of the run's own on each."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Connection, text
+
+from memori import AsyncMemori, ConfigurationError
+from memori.config import DatabaseSettings
+from memori.store import tables
+from memori.store.database import Database, make_database
+
+#: Where the servers are unless the environment says otherwise: which variable names another, the
+#: URL of an account that may create databases, and how the server comes to run.
+DEFAULTS = {
+    "postgresql": (
+        "MEMORI_TEST_POSTGRES",
+        "postgresql://postgres@127.0.0.1:5432/postgres",
+        "apt-get install postgresql, start it and let 127.0.0.1 in without a password",
+    ),
+    "mariadb": (
+        "MEMORI_TEST_MYSQL",
+        "mysql://root@127.0.0.1:3306/mysql",
+        "apt-get install mariadb-server, start it and let root in from 127.0.0.1",
+    ),
+}
+_GIVEN = {name: os.environ.get(variable) for name, (variable, _, _) in DEFAULTS.items()}
+
+
+def own_database(name: str) -> Iterator[str]:
+    """Make a database, migrate it, and drop it when the run ends."""
+    variable, url, how = DEFAULTS[name]
+    url = _GIVEN[name] or url
+    own = f"memori_test_{uuid4().hex[:12]}"
+    try:
+        asyncio.run(run_alone(url, f"CREATE DATABASE {own}"))
+    except (ConfigurationError, OSError) as error:
+        said = f"no {name} for the tests ({error}): {how}, or set {variable} to another URL"
+        if os.environ.get("CI"):
+            pytest.fail(said)
+        pytest.skip(said)
+    made = urlunsplit(urlsplit(url)._replace(path=f"/{own}"))
+    asyncio.run(_migrate(made))
+    yield made
+    force = " WITH (FORCE)" if name == "postgresql" else ""
+    asyncio.run(run_alone(url, f"DROP DATABASE {own}{force}"))
+
+
+async def empty(url: str) -> None:
+    """Take every row out of a migrated database, but what says which schema it has."""
+
+    def clean(connection: Connection) -> None:
+        for table in reversed(tables.metadata.sorted_tables):
+            if table is not tables.schema_info:
+                connection.execute(table.delete())
+
+    await _with(url, lambda database: database.write(clean))
+
+
+async def run_alone(url: str, statement: str) -> None:
+    """Run one statement outside a transaction, on a connection of its own."""
+    from sqlalchemy.ext.asyncio import create_async_engine
+    from sqlalchemy.pool import NullPool
+
+    drivers = {"postgresql": "postgresql+asyncpg", "mysql": "mysql+aiomysql"}
+    scheme, _, rest = url.partition(":")
+    engine = create_async_engine(
+        f"{drivers[scheme]}:{rest}", poolclass=NullPool, isolation_level="AUTOCOMMIT"
+    )
+    async with engine.connect() as connection:
+        await connection.execute(text(statement))
+    await engine.dispose()
+
+
+async def _migrate(url: str) -> None:
+    async with AsyncMemori(url):
+        pass
+
+
+async def _with(url: str, use: Callable[[Database], Awaitable[Any]]) -> None:
+    database = make_database(DatabaseSettings(connection_string=url))
+    await database.open()
+    try:
+        await use(database)
+    finally:
+        await database.close()
