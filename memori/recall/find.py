@@ -104,12 +104,9 @@ def _eligible(
         frequencies = index.count_postings(connection, scope.scope_id, query.terms)
         terms = choose_terms(query, frequencies)
     norm = LengthNorm.of(stats)
-    found = {
-        term: index.read_frequencies(
-            connection, scope.scope_id, term, PLACE_BITS, norm.base, norm.slope
-        )
-        for term in terms
-    }
+    found = index.read_frequencies(
+        connection, scope.scope_id, terms, PLACE_BITS, norm.base, norm.slope
+    )
     sight = _Sight(connection, scope, chosen, dated=bool(query.periods) or chosen.asks_time)
     reach = max(pool, limit)
     if chosen.narrows:

@@ -8,26 +8,31 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     ColumnElement,
     Connection,
     Double,
+    Text,
     and_,
     bindparam,
     delete,
     func,
     select,
+    true,
 )
 
 from memori.store.prepared import Prepared
 from memori.store.scopes import add_to_counts
 from memori.store.tables import LABEL_CHARS, TERM_CHARS, labels, postings, scopes
 
+#: Numbers of terms that a statement may be written for.
+_SIZES = (4, 12, 32, 96)
 Place = tuple[int, int]
 """Where an item is in the index: `(session_no, seq)`."""
 #: A session number no turn has.
@@ -134,29 +139,87 @@ def erase_places(connection: Connection, scope_id: int, places: Sequence[Place])
 
 
 def read_frequencies(
-    connection: Connection, scope_id: int, term: str, place_bits: int, base: float, slope: float
-) -> dict[int, float]:
-    """Where a term is in this scope, and how often: the database's part of BM25.
+    connection: Connection,
+    scope_id: int,
+    terms: Collection[str],
+    place_bits: int,
+    base: float,
+    slope: float,
+) -> dict[str, dict[int, float]]:
+    """Where terms are in this scope, and how often: the database's part of BM25.
 
     Args:
         connection: a snapshot.
         scope_id: the owner.
-        term: an index term.
+        terms: index terms.
         place_bits: a place is `session_no << place_bits | seq`.
         base: frequencies are divided by `base + slope * length`, length in terms.
         slope: see `base`.
 
     Returns:
-        By place: the frequency so divided.
+        By term (those that occur) and place: the frequency so divided.
     """
-    values = {
-        "scope": scope_id,
-        "term_0": term[:TERM_CHARS],
-        "stride": 1 << place_bits,
-        "base": base,
-        "slope": slope,
-    }
-    return dict(_FREQUENCIES.run(connection, values))  # pyright: ignore[reportArgumentType]  # pairs of a place and a number
+    given = {"scope": scope_id, "stride": 1 << place_bits, "base": base, "slope": slope}
+    read = _READERS.get(connection.dialect.name, _read_each)
+    return read(connection, terms, given)
+
+
+def _read_each(
+    connection: Connection, terms: Iterable[str], given: Mapping[str, Any]
+) -> dict[str, dict[int, float]]:
+    """A statement a term: quickest where a statement costs no journey."""
+    found: dict[str, dict[int, float]] = {}
+    for term in terms:
+        rows: Any = _FREQUENCIES.run(connection, {**given, "term_0": term[:TERM_CHARS]})
+        if rows:
+            found[term] = dict(rows)
+    return found
+
+
+def _read_at_once(
+    connection: Connection, terms: Collection[str], given: Mapping[str, Any]
+) -> dict[str, dict[int, float]]:
+    """One statement for all terms."""
+    found: dict[str, dict[int, float]] = {}
+    wanted = sorted({term[:TERM_CHARS] for term in terms})
+    for term, place, frequency in _AT_ONCE.run(connection, {**given, "terms": wanted}):
+        found.setdefault(term, {})[place] = frequency
+    return _by_asked(found, terms)
+
+
+def _read_packed(
+    connection: Connection, terms: Collection[str], given: Mapping[str, Any]
+) -> dict[str, dict[int, float]]:
+    """One statement, and one row a term: MySQL's drivers take their time with each row."""
+    found: dict[str, dict[int, float]] = {}
+    stride, base, slope = given["stride"], given["base"], given["slope"]
+    for batch in _batches(terms):
+        values = {"scope": given["scope"], "stride": stride, **batch}
+        for term, packed in _packed(len(batch)).run(connection, values):
+            if packed is None:  # longer than a packet of the server
+                found |= _read_each(connection, [term], given)
+                continue
+            numbers = list(map(int, packed.split(",")))
+            places = zip(numbers[::3], numbers[1::3], numbers[2::3], strict=True)
+            found[term] = {place: tf / (base + slope * length) for place, tf, length in places}
+    return _by_asked(found, terms)
+
+
+def _batches(terms: Collection[str]) -> Iterator[dict[str, str]]:
+    """Parameters for terms in batches of a few fixed sizes, so that statements recur."""
+    wanted = sorted({term[:TERM_CHARS] for term in terms})
+    for start in range(0, len(wanted), _SIZES[-1]):
+        batch = wanted[start : start + _SIZES[-1]]
+        size = next(size for size in _SIZES if size >= len(batch))
+        batch += batch[-1:] * (size - len(batch))
+        yield {f"term_{number}": term for number, term in enumerate(batch)}
+
+
+def _by_asked(
+    found: Mapping[str, dict[int, float]], terms: Iterable[str]
+) -> dict[str, dict[int, float]]:
+    """By the terms as they were asked for, which the table may hold cut."""
+    return {term: found[term[:TERM_CHARS]] for term in terms if term[:TERM_CHARS] in found}
 
 
 def count_postings(connection: Connection, scope_id: int, terms: Iterable[str]) -> dict[str, int]:
@@ -175,24 +238,60 @@ def _frequencies_of(terms: int) -> Prepared:
 
 def _of_terms(terms: int) -> tuple[ColumnElement[bool], ...]:
     """Rows of so many terms in the generation that recall reads."""
-    c = postings.c
+    wanted: list[Any] = [bindparam(f"term_{number}") for number in range(terms)]
+    return *_in_generation(), postings.c.term.in_(wanted)
+
+
+def _in_generation() -> tuple[ColumnElement[bool], ...]:
     generation = select(scopes.c.index_generation).where(scopes.c.scope_id == bindparam("scope"))
     return (
-        c.scope_id == bindparam("scope"),
-        c.index_generation == generation.scalar_subquery(),
-        c.term.in_([bindparam(f"term_{number}") for number in range(terms)]),
+        postings.c.scope_id == bindparam("scope"),
+        postings.c.index_generation == generation.scalar_subquery(),
     )
 
 
-_FREQUENCIES = Prepared(
-    select(
-        postings.c.session_no * bindparam("stride", type_=BigInteger) + postings.c.seq,
-        postings.c.tf
-        / (bindparam("base", type_=Double) + bindparam("slope", type_=Double) * postings.c.length),
-    )
-    .where(*_of_terms(1))
-    .order_by(postings.c.session_no, postings.c.seq)
+_PLACE = postings.c.session_no * bindparam("stride", type_=BigInteger) + postings.c.seq
+_FREQUENCY = postings.c.tf / (
+    bindparam("base", type_=Double) + bindparam("slope", type_=Double) * postings.c.length
 )
+_FREQUENCIES = Prepared(
+    select(_PLACE, _FREQUENCY).where(*_of_terms(1)).order_by(postings.c.session_no, postings.c.seq)
+)
+
+
+_ASKED = (
+    func.unnest(bindparam("terms", type_=ARRAY(Text))).table_valued("term", name="asked")
+).render_derived()
+# One look-up a term, whatever PostgreSQL believes of a table it has not analysed yet: an offset
+# keeps it from reading the whole scope instead.
+_OF_ONE = (
+    select(_PLACE.label("place"), _FREQUENCY.label("frequency"))
+    .where(*_in_generation(), postings.c.term == _ASKED.c.term)
+    .offset(0)
+    .lateral()
+)
+_AT_ONCE = Prepared(
+    select(_ASKED.c.term, _OF_ONE.c.place, _OF_ONE.c.frequency)
+    .select_from(_ASKED)
+    .join(_OF_ONE, true())
+)
+
+
+@cache
+def _packed(terms: int) -> Prepared:
+    each = func.concat_ws(",", _PLACE, postings.c.tf, postings.c.length)
+    c = postings.c
+    return Prepared(
+        select(c.term, func.group_concat(each)).where(*_of_terms(terms)).group_by(c.term)
+    )
+
+
+_Reader = Callable[[Connection, Collection[str], Mapping[str, Any]], dict[str, dict[int, float]]]
+_READERS: Mapping[str, _Reader] = {
+    "sqlite": _read_each,
+    "postgresql": _read_at_once,
+    "mysql": _read_packed,
+}
 
 
 def set_labels(

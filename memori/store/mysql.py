@@ -32,6 +32,8 @@ _LOST = frozenset(
     | set(range(2000, 2060))
 )
 _DUPLICATE_KEY = 1062
+#: No shorter than any packet, so that a long list of postings comes whole or not at all.
+_GROUPED_BYTES = 1 << 30
 _REMEDIES = {
     1044: "the account may not use this database: grant it, or check the name in the URL",
     1045: "check the user and the password in the URL",
@@ -193,7 +195,10 @@ class MysqlDatabase(PooledDatabase):
         """Make a new connection strict, patient as the settings say, and isolated."""
         cursor = raw.cursor()
         wait = max(1, int(self.settings.busy_timeout))
-        cursor.execute(f"SET SESSION sql_mode = '{_STRICT}', innodb_lock_wait_timeout = {wait}")
+        cursor.execute(
+            f"SET SESSION sql_mode = '{_STRICT}', innodb_lock_wait_timeout = {wait}, "
+            f"group_concat_max_len = {_GROUPED_BYTES}"
+        )
         level = "READ COMMITTED" if writes else "REPEATABLE READ, READ ONLY"
         cursor.execute(f"SET SESSION TRANSACTION ISOLATION LEVEL {level}")
         cursor.execute("SHOW VARIABLES LIKE 'wsrep_on'")
