@@ -7,7 +7,6 @@ version, so an older program keeps working on an upgraded database until a migra
 
 from __future__ import annotations
 
-import secrets
 import sqlite3
 from pathlib import Path
 
@@ -102,7 +101,6 @@ def _write_info(connection: Connection) -> None:
     wanted = {
         "schema_version": str(SCHEMA_VERSION),
         "min_compatible": str(MIN_COMPATIBLE),
-        "digest_key": known.get("digest_key", secrets.token_hex(32)),
     }
     for name, value in wanted.items():
         if name in known:

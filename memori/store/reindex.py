@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, Table, and_, delete, func, or_, select, 
 
 from memori.store import index, memories, turns
 from memori.store.index import Place
-from memori.store.scopes import hold_scope
+from memori.store.scopes import OWNED, read_scope
 from memori.store.tables import MEMORY_SHELF, postings, scope_counts, scopes
 from memori.store.tables import memories as memory_rows
 from memori.store.tables import turns as turn_rows
@@ -29,8 +29,9 @@ def scopes_behind(connection: Connection) -> list[int]:
         connection.execute(
             select(scopes.c.scope_id)
             .where(
+                OWNED,
                 (scopes.c.index_generation != ANALYSER_GENERATION)
-                | scopes.c.building_generation.is_not(None)
+                | scopes.c.building_generation.is_not(None),
             )
             .order_by(scopes.c.scope_id)
         ).scalars()
@@ -43,7 +44,8 @@ def step(connection: Connection, scope_id: int) -> bool:
     Returns:
         Whether more is to be done.
     """
-    hold_scope(connection, scope_id)
+    if read_scope(connection, scope_id, hold=True) is None:
+        return False  # erased meanwhile
     state = connection.execute(select(scopes).where(scopes.c.scope_id == scope_id)).one()
     if state.index_generation == ANALYSER_GENERATION:
         return _remove_old(connection, scope_id)
