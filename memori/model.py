@@ -297,6 +297,43 @@ class Stats:
     newest: datetime | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScopeSummary:
+    """One scope of a database, counted: what is visible, and what is forgotten but still kept."""
+
+    namespace: str
+    user_id: str
+    memories: int
+    turns: int
+    sessions: int
+    forgotten: int
+    created_at: datetime
+    last_write_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erased:
+    """What `erase_user` answers: the namespaces erased and how many rows went, by table.
+
+    `file_clean` is False while their bytes may still lie in the database file because another
+    process is reading it.
+    """
+
+    user_id: str
+    namespaces: tuple[str, ...]
+    rows: Mapping[str, int]
+    file_clean: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Renamed:
+    """What `rename_user` answers: the namespaces in which the user has the new name."""
+
+    user_id: str
+    new_user_id: str
+    namespaces: tuple[str, ...]
+
+
 @cache
 def _field_names(kind: type[Any]) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(kind))

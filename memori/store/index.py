@@ -208,23 +208,35 @@ def set_labels(
     """Make an item findable by its tags, entities and metadata values."""
     if replace:
         clear_labels(connection, scope_id, place)
+    insert_labels(connection, scope_id, [(place, label_pairs(tags, entities, metadata or {}))])
+
+
+def label_pairs(
+    tags: Iterable[str], entities: Iterable[str], metadata: Mapping[str, Any]
+) -> set[tuple[str, str]]:
+    """The labels of an item, `(field, value)` each."""
     pairs = {("tag", label_value(tag)) for tag in tags}
     pairs |= {("entity", label_value(entity)) for entity in entities}
-    pairs |= {(label_field(key), exact_value(value)) for key, value in (metadata or {}).items()}
-    if pairs:
-        connection.execute(
-            _INSERT_LABELS,
-            [
-                {
-                    "scope_id": scope_id,
-                    "field": field,
-                    "value": value,
-                    "session_no": place[0],
-                    "seq": place[1],
-                }
-                for field, value in sorted(pairs)
-            ],
-        )
+    return pairs | {(label_field(key), exact_value(value)) for key, value in metadata.items()}
+
+
+def insert_labels(
+    connection: Connection, scope_id: int, items: Sequence[tuple[Place, set[tuple[str, str]]]]
+) -> None:
+    """Write the labels of items."""
+    rows = [
+        {
+            "scope_id": scope_id,
+            "field": field,
+            "value": value,
+            "session_no": place[0],
+            "seq": place[1],
+        }
+        for place, pairs in items
+        for field, value in sorted(pairs)
+    ]
+    if rows:
+        connection.execute(_INSERT_LABELS, rows)
 
 
 def clear_labels(connection: Connection, scope_id: int, place: Place) -> None:

@@ -77,19 +77,26 @@ def ensure_scope(connection: Connection, scope: Scope, now: datetime) -> KnownSc
     known = find_scope(connection, scope, hold=True)
     if known is not None:
         return known
-    key = secrets.token_hex(_KEY_BYTES)
+    key = secrets.token_bytes(_KEY_BYTES)
+    return make_scope(connection, scope, key, now)
+
+
+def make_scope(
+    connection: Connection, scope: Scope, digest_key: bytes, created_at: datetime
+) -> KnownScope:
+    """A new scope without rows."""
     inserted: Any = connection.execute(
         scopes.insert().values(
             namespace=scope.namespace,
             user_id=scope.user_id,
-            digest_key=key,
+            digest_key=digest_key.hex(),
             index_generation=ANALYSER_GENERATION,
-            created_at=now,
+            created_at=created_at,
         )
     ).inserted_primary_key
     scope_id: int = inserted[0]
     connection.execute(scope_counts.insert().values(scope_id=scope_id, item_count=0, term_count=0))
-    return KnownScope(scope_id, bytes.fromhex(key))
+    return KnownScope(scope_id, digest_key)
 
 
 def add_to_counts(connection: Connection, scope_id: int, items: int, tokens: int) -> None:
