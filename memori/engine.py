@@ -19,7 +19,7 @@ from memori.errors import Closed, ScopeError
 from memori.ids import new_id
 from memori.model import DEFAULT_USER, Scope, as_json
 from memori.recall.find import OpenScope
-from memori.store import forgetting, maintenance, reindex, scopes
+from memori.store import forgetting, maintenance, owners, reindex, scopes
 from memori.store.database import Database, make_database
 from memori.store.operations import Write, hash_payload
 
@@ -188,6 +188,7 @@ class Engine:
 
             memories_gone, turns_gone = await database.write(purge)
             gone = (gone[0] + memories_gone, gone[1] + turns_gone)
+        await owners.erase_hidden(database)
         await self._scrub_if_due(database)
         return gone
 

@@ -40,7 +40,12 @@ def scoped_tables() -> tuple[Table, ...]:
 @cache
 def owned_tables() -> tuple[Table, ...]:
     """The tables whose rows move with a scope, those referred to first."""
-    return tuple(table for table in scoped_tables() if table not in _DERIVED)
+    return tuple(table for table in scoped_tables() if not is_derived(table))
+
+
+def is_derived(table: Table) -> bool:
+    """Whether a table's rows are made from others by the analyser."""
+    return table in _DERIVED
 
 
 @cache

@@ -69,7 +69,7 @@ def add_items(
         scope_id: the owner.
         items: `(place, term -> frequency)` of each.
     """
-    for generation in _generations(connection, scope_id):
+    for generation in generations(connection, scope_id):
         insert_postings(connection, scope_id, generation, items)
     tokens = sum(sum(terms.values()) for _, terms in items)
     add_to_counts(connection, scope_id, len(items), tokens)
@@ -79,7 +79,7 @@ def remove_items(
     connection: Connection, scope_id: int, items: Sequence[tuple[Place, Mapping[str, int]]]
 ) -> None:
     """Take items out of the index; `items` as they were given to `add_items`."""
-    for generation in _generations(connection, scope_id):
+    for generation in generations(connection, scope_id):
         delete_postings(connection, scope_id, generation, items)
     tokens = sum(sum(terms.values()) for _, terms in items)
     add_to_counts(connection, scope_id, -len(items), -tokens)
@@ -283,7 +283,7 @@ def _bounded(text: str) -> str:
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
-def _generations(connection: Connection, scope_id: int) -> list[int]:
+def generations(connection: Connection, scope_id: int) -> list[int]:
     """The generation recall reads, and the one being built if there is one."""
     [(active, building)] = _GENERATIONS.run(connection, {"scope": scope_id})
     return [active] if building is None else [active, building]

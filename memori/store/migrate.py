@@ -7,13 +7,13 @@ version, so an older program keeps working on an upgraded database until a migra
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, select
 
 from memori.errors import ConfigurationError
 from memori.store import tables
+from memori.store.snapshot import copy_file
 
 #: Revisions in order; the schema version is the position of the newest, counted from 1.
 SCHEMA_VERSION = 1
@@ -115,9 +115,4 @@ def _back_up(path: Path, version: int) -> None:
     if target.exists():
         return
     target.touch(mode=0o600)
-    source, copy = sqlite3.connect(path), sqlite3.connect(target)
-    try:
-        source.backup(copy)
-    finally:
-        copy.close()
-        source.close()
+    copy_file(path, target)

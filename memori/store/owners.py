@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, or_, select, update
@@ -11,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, or_, 
 from memori.model import Scope, ScopeSummary
 from memori.store import maintenance
 from memori.store.catalogue import scoped_tables
+from memori.store.database import Database
 from memori.store.paging import delete_some
 from memori.store.scopes import OWNED
 from memori.store.tables import memories, scopes, sessions, turns
@@ -87,24 +89,32 @@ def scopes_of(connection: Connection, user_id: str, namespace: str | None) -> di
     return {row.scope_id: Scope(row.namespace, user_id) for row in found}
 
 
-def rename(
-    connection: Connection, user_id: str, new_user_id: str, namespace: str | None
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Give a user's scopes another user.
+def rename(connection: Connection, numbers: Mapping[int, Scope], new_user_id: str) -> list[str]:
+    """Give scopes another user.
 
     Returns:
-        The namespaces renamed, and those that stand in the way because the new user has them;
-        if there are any of these, nothing was done.
+        The namespaces that the new user has already; if there are any, nothing was done.
     """
-    old = scopes_of(connection, user_id, namespace)
-    names = tuple(scope.namespace for scope in old.values())
-    taken = {scope.namespace for scope in scopes_of(connection, new_user_id, None).values()}
-    in_the_way = tuple(name for name in names if name in taken)
-    if not in_the_way and old:
+    theirs = scopes_of(connection, new_user_id, None)
+    taken = {scope.namespace for number, scope in theirs.items() if number not in numbers}
+    in_the_way = sorted(taken & {scope.namespace for scope in numbers.values()})
+    if not in_the_way:
         connection.execute(
-            update(scopes).where(scopes.c.scope_id.in_(sorted(old))).values(user_id=new_user_id)
+            update(scopes)
+            .where(scopes.c.scope_id.in_(sorted(numbers)), OWNED)
+            .values(user_id=new_user_id)
         )
-    return names, in_the_way
+    return in_the_way
+
+
+def hide_scopes(connection: Connection, numbers: Iterable[int], user_id: str) -> None:
+    """Take the names of scopes away, as far as they are still this user's."""
+    for number in sorted(numbers):
+        same = select(scopes.c.scope_id).where(
+            scopes.c.scope_id == number, scopes.c.user_id == user_id
+        )
+        if connection.execute(same).first() is not None:
+            hide_scope(connection, number)
 
 
 def hide_scope(connection: Connection, scope_id: int) -> None:
@@ -128,6 +138,15 @@ def hidden_scopes(connection: Connection, mark: str = MARK) -> Sequence[int]:
         .scalars()
         .all()
     )
+
+
+async def erase_hidden(database: Database, mark: str = MARK) -> int:
+    """Finish what an interruption left of erasures (or remove unfinished copies); how many."""
+    numbers = await database.read(partial(hidden_scopes, mark=mark))
+    for scope_id in numbers:
+        while await database.write(partial(erase_step, scope_id=scope_id)):
+            pass
+    return len(numbers)
 
 
 def erase_step(connection: Connection, scope_id: int) -> dict[str, int]:

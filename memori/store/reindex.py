@@ -116,6 +116,12 @@ def _write(
 
 def _switch(connection: Connection, scope_id: int) -> None:
     """Let recall read the new generation, with the totals that belong to it."""
+    recount(connection, scope_id)
+    _set(connection, scope_id, index_generation=ANALYSER_GENERATION, building_after=None)
+
+
+def recount(connection: Connection, scope_id: int) -> None:
+    """Set a scope's totals to what its rows say."""
     items, terms = 0, 0
     for table in (memory_rows, turn_rows):
         count, length = connection.execute(
@@ -128,7 +134,6 @@ def _switch(connection: Connection, scope_id: int) -> None:
     connection.execute(
         scope_counts.insert().values(scope_id=scope_id, item_count=items, term_count=terms)
     )
-    _set(connection, scope_id, index_generation=ANALYSER_GENERATION, building_after=None)
 
 
 def _remove_old(connection: Connection, scope_id: int) -> bool:

@@ -23,13 +23,23 @@ from memori.transfer.waiting import WaitingDatabase
 Tell = Callable[[CopyProgress], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Chosen:
     """Which scopes of a source are wanted; None is any. See `DatabaseSource`."""
 
     user_id: str | None = None
     namespace: str | None = None
     include_forgotten: bool = True
+
+
+def source_of(connection: Connection, chosen: Chosen) -> DatabaseSource:
+    """The chosen scopes, in the caller's snapshot."""
+    return DatabaseSource(
+        connection,
+        user_id=chosen.user_id,
+        namespace=chosen.namespace,
+        include_forgotten=chosen.include_forgotten,
+    )
 
 
 async def copy_database(
@@ -89,12 +99,7 @@ async def copy_scopes(
 
     def whole(connection: Connection) -> CopyReport:
         copier = Copier(
-            DatabaseSource(
-                connection,
-                user_id=chosen.user_id,
-                namespace=chosen.namespace,
-                include_forgotten=chosen.include_forgotten,
-            ),
+            source_of(connection, chosen),
             waiting,
             into=into,
             progress=progress,
