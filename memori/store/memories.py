@@ -214,6 +214,7 @@ def release(w: Write, row: Row[Any]) -> list[str]:
             "content_hash": digest,
             "active_hash": None,
             "valid_from": since,
+            "length": sum(memory_terms(row.content, since).values()),
             "supersedes": olds[0].id if olds else None,
         },
     )
