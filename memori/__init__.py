@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from memori.errors import StoreBusy as StoreBusy
     from memori.errors import StoreUnavailable as StoreUnavailable
     from memori.model import ContextLine as ContextLine
+    from memori.model import Erased as Erased
     from memori.model import Event as Event
+    from memori.model import Exported as Exported
+    from memori.model import Finding as Finding
     from memori.model import Forgotten as Forgotten
     from memori.model import History as History
     from memori.model import Hit as Hit
@@ -31,12 +34,15 @@ if TYPE_CHECKING:
     from memori.model import Operation as Operation
     from memori.model import Page as Page
     from memori.model import Receipt as Receipt
+    from memori.model import Renamed as Renamed
     from memori.model import Scope as Scope
+    from memori.model import ScopeSummary as ScopeSummary
     from memori.model import Session as Session
     from memori.model import Signal as Signal
     from memori.model import Stats as Stats
     from memori.model import Turn as Turn
     from memori.model import Undone as Undone
+    from memori.model import Verified as Verified
     from memori.model import WorkingContext as WorkingContext
     from memori.sync import Memori as Memori
 
@@ -57,7 +63,10 @@ _HOME = {
     ),
     "memori.model": (
         "ContextLine",
+        "Erased",
         "Event",
+        "Exported",
+        "Finding",
         "Forgotten",
         "History",
         "Hit",
@@ -65,12 +74,15 @@ _HOME = {
         "Operation",
         "Page",
         "Receipt",
+        "Renamed",
         "Scope",
+        "ScopeSummary",
         "Session",
         "Signal",
         "Stats",
         "Turn",
         "Undone",
+        "Verified",
         "WorkingContext",
     ),
 }

@@ -52,6 +52,16 @@ def read_session(cursor: str | None, asked: str) -> tuple[datetime, int] | None:
     return None if value is None else (_time(value[0]), _number(value[1]))
 
 
+def read_names(cursor: str | None, asked: str) -> tuple[str, str] | None:
+    """Two names."""
+    value = _read(cursor, asked, 2)
+    if value is None:
+        return None
+    if not all(isinstance(each, str) for each in value):
+        raise _bad()
+    return value[0], value[1]
+
+
 def read_number(cursor: str | None, asked: str, start: int) -> int:
     """A number; `start` without a cursor."""
     value = _read(cursor, asked, 1)

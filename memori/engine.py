@@ -19,9 +19,8 @@ from memori.errors import Closed, ScopeError
 from memori.ids import new_id
 from memori.model import DEFAULT_USER, Scope, as_json
 from memori.recall.find import OpenScope
-from memori.store import forgetting, maintenance, reindex, scopes
+from memori.store import forgetting, maintenance, owners, reindex, scopes
 from memori.store.database import Database, make_database
-from memori.store.migrate import read_info
 from memori.store.operations import Write, hash_payload
 
 T = TypeVar("T")
@@ -73,9 +72,7 @@ class Engine:
         self._opened = False
         self._opening = asyncio.Lock()
         self._pid = os.getpid()
-        self._digest_key = b""
         self._maintained = datetime.min.replace(tzinfo=UTC)
-        self._scope_ids: dict[Scope, int] = {}
         self._rebuild: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -156,8 +153,6 @@ class Engine:
             database = self._live()
             if not self._opened:
                 await database.open()
-                info = await database.read(read_info)
-                self._digest_key = bytes.fromhex(info["digest_key"])
                 await self._maintain(database)
                 if await database.read(reindex.scopes_behind):
                     self._rebuild = asyncio.create_task(self._reindex(database))
@@ -183,13 +178,17 @@ class Engine:
         for scope_id in due:
 
             def purge(connection: Connection, scope_id: int = scope_id) -> tuple[int, int]:
-                w = self._begin(connection, scope_id, new_id(), False, now)
+                scope = scopes.read_scope(connection, scope_id, hold=True)
+                if scope is None:  # erased meanwhile
+                    return 0, 0
+                w = self._begin(connection, scope, new_id(), False, now)
                 if database.scrubs:
                     maintenance.ask_for_scrub(connection)
                 return forgetting.purge_due(w)
 
             memories_gone, turns_gone = await database.write(purge)
             gone = (gone[0] + memories_gone, gone[1] + turns_gone)
+        await owners.erase_hidden(database)
         await self._scrub_if_due(database)
         return gone
 
@@ -224,44 +223,44 @@ class Engine:
         database = await self._open()
         if self._clock() - self._maintained >= _MAINTAIN_EVERY:
             await self._maintain(database)
-        payload_hash = hash_payload(payload, self._digest_key)
         operation = operation_id or new_id()
         moment = now or self._clock()
 
         runs = 0
 
-        def transaction(connection: Connection) -> tuple[int, T]:
+        def transaction(connection: Connection) -> T:
             nonlocal runs
             runs += 1
-            scope_id = self._scope_ids.get(scope)
-            if scope_id is None:
-                scope_id = scopes.ensure_scope(connection, scope, moment)
+            known = scopes.ensure_scope(connection, scope, moment)
             # A run after the first looks too: the COMMIT before it may have been kept unanswered.
             named = operation_id is not None or runs > 1
-            w = self._begin(connection, scope_id, operation, named, moment)
+            w = self._begin(connection, known, operation, named, moment)
+            payload_hash = hash_payload(payload, w.digest_key)
             earlier = w.earlier_answer(verb, payload_hash)
             if earlier is not None:
-                return scope_id, decode(w, earlier)
+                return decode(w, earlier)
             answer = body(w)
             w.finish(verb, payload_hash, encode(answer))
-            return scope_id, answer
+            return answer
 
-        scope_id, answer = await database.write(transaction)
-        self._scope_ids[scope] = scope_id
-        return answer
+        return await database.write(transaction)
 
     def _begin(
-        self, connection: Connection, scope_id: int, operation: str, named: bool, now: datetime
+        self,
+        connection: Connection,
+        scope: scopes.KnownScope,
+        operation: str,
+        named: bool,
+        now: datetime,
     ) -> Write:
-        scopes.hold_scope(connection, scope_id)
         return Write(
             connection=connection,
-            scope_id=scope_id,
+            scope_id=scope.scope_id,
             now=now,
             operation_id=operation,
             caller_named=named,
             actor=self._actor,
-            digest_key=self._digest_key,
+            digest_key=scope.digest_key,
         )
 
     async def _read(
@@ -274,10 +273,9 @@ class Engine:
         def transaction(connection: Connection) -> T:
             readable: list[OpenScope] = []
             for scope in wanted:
-                scope_id = self._scope_ids.get(scope) or scopes.find_scope(connection, scope)
-                if scope_id is not None:
-                    self._scope_ids[scope] = scope_id
-                    readable.append(OpenScope(scope_id, scope.namespace))
+                known = scopes.find_scope(connection, scope)
+                if known is not None:
+                    readable.append(OpenScope(known.scope_id, scope.namespace))
             return body(connection, readable)
 
         return await database.read(transaction)

@@ -272,13 +272,18 @@ def prepare_turn(
         at=at,
         at_given=at_given,
         external_id=external_id,
-        key=f"id:{external_id}" if external_id is not None else key and f"key:{key}",
+        key=key_of_id(external_id) if external_id is not None else key and f"key:{key}",
         metadata=_metadata(cleaner, given.metadata),
         source=chosen,
         trust=trust,
         quarantined=trust < QUARANTINE_BELOW and looks_like_instruction(text),
         redacted=tuple(cleaner.kinds),
     )
+
+
+def key_of_id(external_id: str) -> str:
+    """What names a turn inside its session when the caller gave it an id."""
+    return f"id:{external_id}"
 
 
 def check_scope(namespace: str, user_id: str) -> Scope:

@@ -20,10 +20,12 @@ Category = Literal["fact", "preference", "skill", "rule", "context"]
 Source = Literal["user", "assistant", "tool", "web", "import", "agent"]
 Kind = Literal["memory", "turn"]
 Status = Literal["stored", "duplicate", "superseded", "quarantined", "rejected"]
+ExportFormat = Literal["sqlite", "jsonl", "markdown"]
 JsonObject = Mapping[str, Any]
 
 CATEGORIES: tuple[Category, ...] = get_args(Category)
 SOURCES: tuple[Source, ...] = get_args(Source)
+EXPORT_FORMATS: tuple[ExportFormat, ...] = get_args(ExportFormat)
 
 #: How far each source is trusted, 0..1, unless the writer says otherwise.
 DEFAULT_TRUST: Mapping[Source, float] = {
@@ -40,6 +42,8 @@ QUARANTINE_BELOW = 0.5
 MAX_MEMORY_CHARS = 8_000
 MAX_TURN_BYTES = 1_048_576
 MAX_NAME_CHARS = 128
+#: The most a list answers at once.
+MAX_LISTED = 1_000
 DEFAULT_NAMESPACE = "default"
 DEFAULT_USER = "default"
 
@@ -295,6 +299,96 @@ class Stats:
     size_bytes: int | None
     oldest: datetime | None
     newest: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScopeSummary:
+    """One scope of a database, counted: what is visible, and what is forgotten but still kept."""
+
+    namespace: str
+    user_id: str
+    memories: int
+    turns: int
+    sessions: int
+    forgotten: int
+    created_at: datetime
+    last_write_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erased:
+    """What `erase_user` answers: the namespaces erased and how many rows went, by table.
+
+    `file_clean` is False while their bytes may still lie in the database file because another
+    process is reading it.
+    """
+
+    user_id: str
+    namespaces: tuple[str, ...]
+    rows: Mapping[str, int]
+    file_clean: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Renamed:
+    """What `rename_user` answers: the namespaces in which the user has the new name."""
+
+    user_id: str
+    new_user_id: str
+    namespaces: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exported:
+    """What `export` and `backup` answer: the file, how many scopes are in it and how many rows
+    by table. A backup of a SQLite file counts no rows: it is copied as it is."""
+
+    file: str
+    format: ExportFormat
+    scopes: int
+    rows: Mapping[str, int]
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing `verify` found wrong. Ids and numbers only, never content.
+
+    Attributes:
+        check: what was checked: `reference`, `digest`, `index`, `label`, `count`, `order` or
+            `leftover`.
+        namespace: the scope it concerns; None when nobody's.
+        user_id: likewise.
+        where: the table and the row.
+        problem: what is wrong with it.
+        repairable: whether `repair` mends it.
+    """
+
+    check: str
+    namespace: str | None
+    user_id: str | None
+    where: str
+    problem: str
+    repairable: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """What `verify` answers.
+
+    Attributes:
+        scopes: how many scopes were checked.
+        items: how many memories and turns were checked against the index.
+        findings: what is wrong, the first 1,000 of `finding_count`; after a repair what is left.
+        finding_count: how much is wrong.
+        repaired: what a repair mended, in words.
+    """
+
+    scopes: int
+    items: int
+    findings: tuple[Finding, ...]
+    finding_count: int
+    repaired: tuple[str, ...] = ()
 
 
 @cache

@@ -128,6 +128,14 @@ class Memori:
     stats = _blocking(AsyncMemori.stats)
     schema = _blocking(AsyncMemori.schema)
     maintain = _blocking(AsyncMemori.maintain)
+    users = _blocking(AsyncMemori.users)
+    rename_user = _blocking(AsyncMemori.rename_user)
+    erase_user = _blocking(AsyncMemori.erase_user)
+    export = _blocking(AsyncMemori.export)
+    export_user = _blocking(AsyncMemori.export_user)
+    import_export = _blocking(AsyncMemori.import_export)
+    backup = _blocking(AsyncMemori.backup)
+    verify = _blocking(AsyncMemori.verify)
 
 
 @atexit.register

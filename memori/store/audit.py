@@ -347,4 +347,6 @@ def _summary(row: Row[Any]) -> str:
         return f"{hidden} item(s) {'purged' if answer['purged'] else 'hidden'}"
     if row.verb in ("undo", "restore"):
         return answer["reason"]
+    if row.verb == "rename":
+        return "the user was given another name"
     return f"{answer['status']} {answer['id']}"

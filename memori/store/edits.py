@@ -128,6 +128,10 @@ def _save_version(w: Write, row: Row[Any]) -> None:
 
 def refresh_index(w: Write, row: Row[Any], changed: Mapping[str, Any]) -> None:
     """Bring labels and date terms in line with changed columns."""
+    terms = None
+    if "valid_from" in changed:
+        terms = memory_terms(row.content, changed["valid_from"])
+        set_columns(w, row.memory_no, {"length": sum(terms.values())})
     if row.quarantined or row.forgotten_at is not None:
         return  # it is not in the index; coming back, it is indexed as it is then
     place = (MEMORY_SHELF, row.memory_no)
@@ -141,9 +145,8 @@ def refresh_index(w: Write, row: Row[Any], changed: Mapping[str, Any]) -> None:
             metadata=changed.get("metadata", row.metadata),
             replace=True,
         )
-    if "valid_from" in changed:
+    if terms is not None:
         index.remove_items(w.connection, w.scope_id, [(place, terms_of(row))])
-        terms = memory_terms(row.content, changed["valid_from"])
         index.add_items(w.connection, w.scope_id, [(place, terms)])
 
 

@@ -74,7 +74,7 @@ def add_items(
         scope_id: the owner.
         items: `(place, term -> frequency)` of each.
     """
-    for generation in _generations(connection, scope_id):
+    for generation in generations(connection, scope_id):
         insert_postings(connection, scope_id, generation, items)
     tokens = sum(sum(terms.values()) for _, terms in items)
     add_to_counts(connection, scope_id, len(items), tokens)
@@ -84,7 +84,7 @@ def remove_items(
     connection: Connection, scope_id: int, items: Sequence[tuple[Place, Mapping[str, int]]]
 ) -> None:
     """Take items out of the index; `items` as they were given to `add_items`."""
-    for generation in _generations(connection, scope_id):
+    for generation in generations(connection, scope_id):
         delete_postings(connection, scope_id, generation, items)
     tokens = sum(sum(terms.values()) for _, terms in items)
     add_to_counts(connection, scope_id, -len(items), -tokens)
@@ -307,23 +307,35 @@ def set_labels(
     """Make an item findable by its tags, entities and metadata values."""
     if replace:
         clear_labels(connection, scope_id, place)
+    insert_labels(connection, scope_id, [(place, label_pairs(tags, entities, metadata or {}))])
+
+
+def label_pairs(
+    tags: Iterable[str], entities: Iterable[str], metadata: Mapping[str, Any]
+) -> set[tuple[str, str]]:
+    """The labels of an item, `(field, value)` each."""
     pairs = {("tag", label_value(tag)) for tag in tags}
     pairs |= {("entity", label_value(entity)) for entity in entities}
-    pairs |= {(label_field(key), exact_value(value)) for key, value in (metadata or {}).items()}
-    if pairs:
-        connection.execute(
-            _INSERT_LABELS,
-            [
-                {
-                    "scope_id": scope_id,
-                    "field": field,
-                    "value": value,
-                    "session_no": place[0],
-                    "seq": place[1],
-                }
-                for field, value in sorted(pairs)
-            ],
-        )
+    return pairs | {(label_field(key), exact_value(value)) for key, value in metadata.items()}
+
+
+def insert_labels(
+    connection: Connection, scope_id: int, items: Sequence[tuple[Place, set[tuple[str, str]]]]
+) -> None:
+    """Write the labels of items."""
+    rows = [
+        {
+            "scope_id": scope_id,
+            "field": field,
+            "value": value,
+            "session_no": place[0],
+            "seq": place[1],
+        }
+        for place, pairs in items
+        for field, value in sorted(pairs)
+    ]
+    if rows:
+        connection.execute(_INSERT_LABELS, rows)
 
 
 def clear_labels(connection: Connection, scope_id: int, place: Place) -> None:
@@ -370,7 +382,7 @@ def _bounded(text: str) -> str:
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
-def _generations(connection: Connection, scope_id: int) -> list[int]:
+def generations(connection: Connection, scope_id: int) -> list[int]:
     """The generation recall reads, and the one being built if there is one."""
     [(active, building)] = _GENERATIONS.run(connection, {"scope": scope_id})
     return [active] if building is None else [active, building]

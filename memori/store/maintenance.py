@@ -12,8 +12,9 @@ from memori.model import Receipt
 from memori.store import audit, memories, turns
 from memori.store.forgetting import KEEP_DAYS
 from memori.store.operations import Write
+from memori.store.scopes import OWNED
 from memori.store.tables import memories as memory_rows
-from memori.store.tables import schema_info
+from memori.store.tables import schema_info, scopes
 from memori.store.tables import turns as turn_rows
 
 _SCRUB = "scrub_due"
@@ -27,7 +28,10 @@ def scopes_due(connection: Connection, now: datetime) -> list[int]:
     for table in (memory_rows, turn_rows):
         due |= set(
             connection.execute(
-                select(table.c.scope_id).where(table.c.forgotten_at <= limit).distinct()
+                select(table.c.scope_id)
+                .join(scopes, scopes.c.scope_id == table.c.scope_id)
+                .where(table.c.forgotten_at <= limit, OWNED)
+                .distinct()
             ).scalars()
         )
     return sorted(due)

@@ -14,7 +14,7 @@ from memori.ids import new_id
 from memori.intake import NewMemory, memory_terms, offset_minutes
 from memori.model import Receipt
 from memori.store import index
-from memori.store.operations import Write
+from memori.store.operations import Write, keyed_digest
 from memori.store.prepared import Prepared
 from memori.store.tables import (
     MEMORY_SHELF,
@@ -214,6 +214,7 @@ def release(w: Write, row: Row[Any]) -> list[str]:
             "content_hash": digest,
             "active_hash": None,
             "valid_from": since,
+            "length": sum(memory_terms(row.content, since).values()),
             "supersedes": olds[0].id if olds else None,
         },
     )
@@ -307,7 +308,12 @@ def find(connection: Connection, scope_id: int, memory_id: str) -> Row[Any] | No
 
 def active_hash(w: Write, key: str, *, quarantined: bool) -> str:
     """What makes a current memory unique in its scope; a quarantined one blocks no real one."""
-    return w.digest("quarantined" if quarantined else "memory", key)
+    return content_hash(w.digest_key, key, quarantined=quarantined)
+
+
+def content_hash(digest_key: bytes, key: str, *, quarantined: bool) -> str:
+    """The digest of a memory's normalised text."""
+    return keyed_digest(digest_key, "quarantined" if quarantined else "memory", key)
 
 
 def memory_digest(w: Write, key: str) -> str:

@@ -7,14 +7,13 @@ version, so an older program keeps working on an upgraded database until a migra
 
 from __future__ import annotations
 
-import secrets
-import sqlite3
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, select
 
 from memori.errors import ConfigurationError
 from memori.store import tables
+from memori.store.snapshot import copy_file
 
 #: Revisions in order; the schema version is the position of the newest, counted from 1.
 SCHEMA_VERSION = 1
@@ -102,7 +101,6 @@ def _write_info(connection: Connection) -> None:
     wanted = {
         "schema_version": str(SCHEMA_VERSION),
         "min_compatible": str(MIN_COMPATIBLE),
-        "digest_key": known.get("digest_key", secrets.token_hex(32)),
     }
     for name, value in wanted.items():
         if name in known:
@@ -117,9 +115,4 @@ def _back_up(path: Path, version: int) -> None:
     if target.exists():
         return
     target.touch(mode=0o600)
-    source, copy = sqlite3.connect(path), sqlite3.connect(target)
-    try:
-        source.backup(copy)
-    finally:
-        copy.close()
-        source.close()
+    copy_file(path, target)

@@ -45,12 +45,8 @@ class Write:
     digest_key: bytes
 
     def digest(self, *parts: str) -> str:
-        """Keyed digest of `parts`, 32 hexadecimal characters; says nothing without the key."""
-        mac = hashlib.blake2b(key=self.digest_key, digest_size=16)
-        for part in parts:
-            data = part.encode()
-            mac.update(len(data).to_bytes(8, "big") + data)
-        return mac.hexdigest()
+        """Keyed digest of `parts` in this scope; see `keyed_digest`."""
+        return keyed_digest(self.digest_key, *parts)
 
     def event(
         self,
@@ -114,6 +110,15 @@ class Write:
                 "at": self.now,
             },
         )
+
+
+def keyed_digest(key: bytes, *parts: str) -> str:
+    """Digest of `parts`, 32 hexadecimal characters; says nothing without the key."""
+    mac = hashlib.blake2b(key=key, digest_size=16)
+    for part in parts:
+        data = part.encode()
+        mac.update(len(data).to_bytes(8, "big") + data)
+    return mac.hexdigest()
 
 
 def revive(kind: type[T], answer: Mapping[str, Any]) -> T:

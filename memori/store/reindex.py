@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, Table, and_, delete, func, or_, select, 
 
 from memori.store import index, memories, turns
 from memori.store.index import Place
-from memori.store.scopes import hold_scope
+from memori.store.scopes import OWNED, read_scope
 from memori.store.tables import MEMORY_SHELF, postings, scope_counts, scopes
 from memori.store.tables import memories as memory_rows
 from memori.store.tables import turns as turn_rows
@@ -29,8 +29,9 @@ def scopes_behind(connection: Connection) -> list[int]:
         connection.execute(
             select(scopes.c.scope_id)
             .where(
+                OWNED,
                 (scopes.c.index_generation != ANALYSER_GENERATION)
-                | scopes.c.building_generation.is_not(None)
+                | scopes.c.building_generation.is_not(None),
             )
             .order_by(scopes.c.scope_id)
         ).scalars()
@@ -43,7 +44,8 @@ def step(connection: Connection, scope_id: int) -> bool:
     Returns:
         Whether more is to be done.
     """
-    hold_scope(connection, scope_id)
+    if read_scope(connection, scope_id, hold=True) is None:
+        return False  # erased meanwhile
     state = connection.execute(select(scopes).where(scopes.c.scope_id == scope_id)).one()
     if state.index_generation == ANALYSER_GENERATION:
         return _remove_old(connection, scope_id)
@@ -114,6 +116,12 @@ def _write(
 
 def _switch(connection: Connection, scope_id: int) -> None:
     """Let recall read the new generation, with the totals that belong to it."""
+    recount(connection, scope_id)
+    _set(connection, scope_id, index_generation=ANALYSER_GENERATION, building_after=None)
+
+
+def recount(connection: Connection, scope_id: int) -> None:
+    """Set a scope's totals to what its rows say."""
     items, terms = 0, 0
     for table in (memory_rows, turn_rows):
         count, length = connection.execute(
@@ -126,7 +134,6 @@ def _switch(connection: Connection, scope_id: int) -> None:
     connection.execute(
         scope_counts.insert().values(scope_id=scope_id, item_count=items, term_count=terms)
     )
-    _set(connection, scope_id, index_generation=ANALYSER_GENERATION, building_after=None)
 
 
 def _remove_old(connection: Connection, scope_id: int) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, select
 
@@ -12,52 +14,89 @@ from memori.store.prepared import Prepared
 from memori.store.tables import scope_counts, scopes
 from memori.text.analyser import ANALYSER_GENERATION
 
-_FIND = select(scopes.c.scope_id).where(
+_KEY_BYTES = 32
+#: Scopes that belong to somebody. One without a user is being copied here or erased: no verb can
+#: name it, since an empty user is refused.
+OWNED = scopes.c.user_id != ""
+_NAMED = select(scopes.c.scope_id, scopes.c.digest_key).where(
     scopes.c.namespace == bindparam("namespace"), scopes.c.user_id == bindparam("user")
 )
+_FIND = Prepared(_NAMED)
+_HOLD = Prepared(_NAMED.with_for_update())
+_NUMBERED = select(scopes.c.scope_id, scopes.c.digest_key).where(
+    scopes.c.scope_id == bindparam("scope"), OWNED
+)
+_READ_NUMBER = Prepared(_NUMBERED)
+_HOLD_NUMBER = Prepared(_NUMBERED.with_for_update())
 _COUNTS = Prepared(
     select(scope_counts.c.item_count, scope_counts.c.term_count).where(
         scope_counts.c.scope_id == bindparam("scope")
     )
 )
-_HOLD = Prepared(
-    select(scopes.c.scope_id).where(scopes.c.scope_id == bindparam("scope")).with_for_update()
-)
 
 
-def find_scope(connection: Connection, scope: Scope) -> int | None:
-    """The scope's number, None when nothing was ever written to it."""
-    return connection.execute(
-        _FIND, {"namespace": scope.namespace, "user": scope.user_id}
-    ).scalar_one_or_none()
+class KnownScope(NamedTuple):
+    """A scope's number here, and the key of its digests, which goes with it wherever it is copied.
+
+    A number is good for one transaction: another process may rename or erase the scope.
+    """
+
+    scope_id: int
+    digest_key: bytes
 
 
-def ensure_scope(connection: Connection, scope: Scope, now: datetime) -> int:
-    """The scope's number, made if it is new."""
-    known = find_scope(connection, scope)
+def find_scope(
+    connection: Connection, scope: Scope, *, hold: bool = False
+) -> KnownScope | None:
+    """The scope's number and key, None when nothing was ever written to it.
+
+    Args:
+        connection: in a transaction.
+        scope: its names.
+        hold: let no other transaction write to it until this one ends. A write does this first:
+            what it finds (the last number, a duplicate, what an undo takes back) then stays true
+            until it commits, as on SQLite, where one lock holds all writers. Other scopes go on.
+    """
+    statement = _HOLD if hold else _FIND
+    found = statement.run(connection, {"namespace": scope.namespace, "user": scope.user_id})
+    return _known(found)
+
+
+def read_scope(connection: Connection, scope_id: int, *, hold: bool = False) -> KnownScope | None:
+    """The scope of this number, None when it is gone; `hold` as in `find_scope`."""
+    statement = _HOLD_NUMBER if hold else _READ_NUMBER
+    return _known(statement.run(connection, {"scope": scope_id}))
+
+
+def _known(found: Sequence[tuple[Any, ...]]) -> KnownScope | None:
+    return KnownScope(found[0][0], bytes.fromhex(found[0][1])) if found else None
+
+
+def ensure_scope(connection: Connection, scope: Scope, now: datetime) -> KnownScope:
+    """The scope's number and key, made if it is new; held until the transaction ends."""
+    known = find_scope(connection, scope, hold=True)
     if known is not None:
         return known
+    key = secrets.token_bytes(_KEY_BYTES)
+    return make_scope(connection, scope, key, now)
+
+
+def make_scope(
+    connection: Connection, scope: Scope, digest_key: bytes, created_at: datetime
+) -> KnownScope:
+    """A new scope without rows."""
     inserted: Any = connection.execute(
         scopes.insert().values(
             namespace=scope.namespace,
             user_id=scope.user_id,
+            digest_key=digest_key.hex(),
             index_generation=ANALYSER_GENERATION,
-            created_at=now,
+            created_at=created_at,
         )
     ).inserted_primary_key
     scope_id: int = inserted[0]
     connection.execute(scope_counts.insert().values(scope_id=scope_id, item_count=0, term_count=0))
-    return scope_id
-
-
-def hold_scope(connection: Connection, scope_id: int) -> None:
-    """Let no other transaction write to this scope until this one ends; must come first.
-
-    What a write finds (the last number, a duplicate, what an undo takes back) then stays true
-    until it commits, as on SQLite, where one lock holds all writers. Other scopes go on.
-    """
-    if connection.dialect.name != "sqlite":
-        _HOLD.run(connection, {"scope": scope_id})
+    return KnownScope(scope_id, digest_key)
 
 
 def add_to_counts(connection: Connection, scope_id: int, items: int, tokens: int) -> None:

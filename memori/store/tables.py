@@ -21,7 +21,15 @@ from sqlalchemy import (
 )
 
 from memori.model import MAX_NAME_CHARS
-from memori.store.types import HASH_CHARS, ID_CHARS, Body, JsonValue, UtcDateTime, exact_text
+from memori.store.types import (
+    HASH_CHARS,
+    ID_CHARS,
+    KEY_CHARS,
+    Body,
+    JsonValue,
+    UtcDateTime,
+    exact_text,
+)
 
 #: `session_no` of every memory in the index; sessions count from 1.
 MEMORY_SHELF = 0
@@ -45,6 +53,7 @@ scopes = Table(
     Column("scope_id", Integer, primary_key=True),
     Column("namespace", exact_text(MAX_NAME_CHARS), nullable=False),
     Column("user_id", exact_text(MAX_NAME_CHARS), nullable=False),
+    Column("digest_key", exact_text(KEY_CHARS), nullable=False),
     Column("index_generation", Integer, nullable=False),
     Column("building_generation", Integer),
     Column("building_after", Body),

@@ -11,6 +11,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 ID_CHARS = 36
 HASH_CHARS = 32
+KEY_CHARS = 64
 
 
 class UtcDateTime(TypeDecorator[datetime]):

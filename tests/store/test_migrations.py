@@ -133,16 +133,19 @@ async def test_opening_again_changes_nothing(file_database: TestDatabase) -> Non
     assert dump() == before
 
 
-async def test_the_digest_key_is_each_databases_own_and_stays(tmp_path: Path) -> None:
-    keys: list[str] = []
+async def test_the_digest_key_is_each_scopes_own_and_stays(tmp_path: Path) -> None:
+    found: list[dict[str, str]] = []
     for name in ("a", "a", "b"):
-        async with AsyncMemori(f"sqlite:///{tmp_path}/{name}.db"):
-            pass
+        async with AsyncMemori(f"sqlite:///{tmp_path}/{name}.db") as memori:
+            for user in ("ana", "ben"):
+                await memori.remember("Ana lives in Porto", user_id=user)
         raw = sqlite3.connect(tmp_path / f"{name}.db")
-        keys += [raw.execute("SELECT value FROM schema_info WHERE name='digest_key'").fetchone()[0]]
+        found += [dict(raw.execute("SELECT user_id, digest_key FROM scopes").fetchall())]
         raw.close()
-    assert keys[0] == keys[1] != keys[2]
-    assert len(keys[0]) == 64
+    assert found[0] == found[1]
+    keys = {*found[0].values(), *found[2].values()}
+    assert len(keys) == 4
+    assert {len(key) for key in keys} == {64}
 
 
 async def test_many_connections_may_create_one_database_at_once(tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ def upgrade() -> None:
         sa.Column("scope_id", sa.Integer(), nullable=False),
         sa.Column("namespace", exact_text(128), nullable=False),
         sa.Column("user_id", exact_text(128), nullable=False),
+        sa.Column("digest_key", exact_text(64), nullable=False),
         sa.Column("index_generation", sa.Integer(), nullable=False),
         sa.Column("building_generation", sa.Integer(), nullable=True),
         sa.Column("building_after", Body(), nullable=True),
