@@ -208,9 +208,7 @@ def set_labels(
     """Make an item findable by its tags, entities and metadata values."""
     if replace:
         clear_labels(connection, scope_id, place)
-    pairs = {("tag", label_value(tag)) for tag in tags}
-    pairs |= {("entity", label_value(entity)) for entity in entities}
-    pairs |= {(label_field(key), exact_value(value)) for key, value in (metadata or {}).items()}
+    pairs = label_pairs(tags, entities, metadata or {})
     if pairs:
         connection.execute(
             _INSERT_LABELS,
@@ -225,6 +223,15 @@ def set_labels(
                 for field, value in sorted(pairs)
             ],
         )
+
+
+def label_pairs(
+    tags: Sequence[str], entities: Sequence[str], metadata: Mapping[str, Any]
+) -> set[tuple[str, str]]:
+    """The labels of an item, `(field, value)` each."""
+    pairs = {("tag", label_value(tag)) for tag in tags}
+    pairs |= {("entity", label_value(entity)) for entity in entities}
+    return pairs | {(label_field(key), exact_value(value)) for key, value in metadata.items()}
 
 
 def clear_labels(connection: Connection, scope_id: int, place: Place) -> None:
