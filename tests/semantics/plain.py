@@ -366,7 +366,7 @@ class Owner:
         return {
             "memories": [each for each in taken if isinstance(each, Memory)],
             "turns": [each for each in taken if isinstance(each, Turn)],
-            "sources_left": [turn for turn in gathered.left if turn not in taken],
+            "sources_left": [turn for turn in dict.fromkeys(gathered.left) if turn not in taken],
             "derived": [each for each in gathered.derived if each not in named],
         }
 
