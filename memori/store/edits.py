@@ -13,7 +13,7 @@ from memori.errors import InvalidArgument, NotFound
 from memori.intake import NewValues, memory_terms, prepare_memory
 from memori.model import Receipt
 from memori.store import index
-from memori.store.memories import find, remember, set_columns, terms_of
+from memori.store.memories import active_hash, find, remember, set_columns, terms_of
 from memori.store.operations import Write
 from memori.store.rows import in_offset, source_ids
 from memori.store.tables import MEMORY_SHELF, memory_versions
@@ -92,6 +92,9 @@ def _reword(w: Write, row: Row[Any], edit: NewValues, zone: tzinfo) -> Receipt:
         agent_id=row.agent_id,
         zone=zone,
     )
+    if active_hash(w, new.key, quarantined=new.quarantined) == row.active_hash:
+        # Another spelling of the same statement is new content too, not a repetition of the old.
+        set_columns(w, row.memory_no, {"active_hash": None})
     return remember(w, replace(new, redacted=edit.redacted))
 
 

@@ -47,9 +47,11 @@ class Targets:
     root: str = ""
     roots: dict[str, str] = field(default_factory=dict[str, str])
 
-    def went_with(self, item_id: str) -> None:
-        """Note which id a person named that makes this item go."""
+    def went_with(self, item_id: str, *, derived: bool) -> None:
+        """Note which id a person named that makes this item go, and whether by another one."""
         self.roots[item_id] = self.root
+        if derived:
+            self.derived.append(item_id)
 
 
 def forget(
@@ -150,7 +152,8 @@ def purge_due(w: Write) -> tuple[int, int]:
 
 def _find(w: Write, ids: Iterable[str], *, keep_turns: bool, hidden_too: bool) -> Targets:
     targets = Targets()
-    for item_id in dict.fromkeys(ids):
+    named = list(dict.fromkeys(ids))
+    for item_id in named:
         targets.root = item_id
         memory = memories.find(w.connection, w.scope_id, item_id)
         if memory is not None:
@@ -162,7 +165,9 @@ def _find(w: Write, ids: Iterable[str], *, keep_turns: bool, hidden_too: bool) -
         for row in rows:
             take_turn(w, targets, row, hidden_too=hidden_too)
     chosen = {row.id for row in targets.turns.values()}
-    targets.sources_left = [turn for turn in targets.sources_left if turn not in chosen]
+    targets.derived = [each for each in targets.derived if each not in named]
+    left = dict.fromkeys(targets.sources_left)
+    targets.sources_left = [turn for turn in left if turn not in chosen]
     return targets
 
 
@@ -187,16 +192,23 @@ def _turns_named(w: Write, targets: Targets, item_id: str) -> Sequence[Row[Any]]
 
 
 def _take_memory(
-    w: Write, targets: Targets, row: Row[Any], *, keep_turns: bool, hidden_too: bool
+    w: Write,
+    targets: Targets,
+    row: Row[Any],
+    *,
+    keep_turns: bool,
+    hidden_too: bool,
+    derived: bool = False,
 ) -> None:
     if row.memory_no in targets.memories or (row.forgotten_at is not None and not hidden_too):
         return
     targets.memories[row.memory_no] = row
-    targets.went_with(row.id)
+    targets.went_with(row.id, derived=derived)
     for older in _replaced_by(w, row.id, undone_too=hidden_too):
         if older.memory_no not in targets.memories:
-            targets.derived.append(older.id)
-            _take_memory(w, targets, older, keep_turns=keep_turns, hidden_too=hidden_too)
+            _take_memory(
+                w, targets, older, keep_turns=keep_turns, hidden_too=hidden_too, derived=True
+            )
     c = turn_rows.c
     links = w.connection.execute(
         select(turn_rows)
@@ -216,18 +228,19 @@ def _take_memory(
         targets.sources_left += [turn.id for turn in visible]
         return
     for turn in links if hidden_too else visible:
-        targets.derived.append(turn.id)
         targets.sessions[turn.session_no] = session_name(w, turn.session_no)
-        take_turn(w, targets, turn, hidden_too=hidden_too)
+        take_turn(w, targets, turn, hidden_too=hidden_too, derived=True)
 
 
-def take_turn(w: Write, targets: Targets, row: Row[Any], *, hidden_too: bool) -> None:
+def take_turn(
+    w: Write, targets: Targets, row: Row[Any], *, hidden_too: bool, derived: bool = False
+) -> None:
     """Add a turn, and the memories that come from nothing else, to what is to be hidden."""
     place = (row.session_no, row.seq)
     if place in targets.turns or (row.forgotten_at is not None and not hidden_too):
         return
     targets.turns[place] = row
-    targets.went_with(row.id)
+    targets.went_with(row.id, derived=derived)
     s = memory_sources.c
     linked = w.connection.execute(
         select(s.memory_no).where(
@@ -252,9 +265,7 @@ def take_turn(w: Write, targets: Targets, row: Row[Any], *, hidden_too: bool) ->
             for link in links
         ):
             memory = _memory_numbered(w, memory_no)
-            if memory.forgotten_at is None or hidden_too:
-                targets.derived.append(memory.id)
-                _take_memory(w, targets, memory, keep_turns=True, hidden_too=hidden_too)
+            _take_memory(w, targets, memory, keep_turns=True, hidden_too=hidden_too, derived=True)
 
 
 def _replaced_by(w: Write, memory_id: str, *, undone_too: bool) -> Sequence[Row[Any]]:
@@ -311,9 +322,9 @@ def _entomb(w: Write, digest: str) -> None:
 def _hidden(w: Write, table: Table, which: ColumnElement[bool]) -> Sequence[Row[Any]]:
     """Hidden rows that are still kept."""
     return w.connection.execute(
-        select(table).where(
-            table.c.scope_id == w.scope_id, which, table.c.forgotten_at > w.now - _UNDO_WINDOW
-        )
+        select(table)
+        .where(table.c.scope_id == w.scope_id, which, table.c.forgotten_at > w.now - _UNDO_WINDOW)
+        .order_by(table.c.id)
     ).fetchall()
 
 

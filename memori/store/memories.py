@@ -251,13 +251,7 @@ def link_sources(w: Write, memory_no: int, turn_ids: Sequence[str]) -> list[str]
     """Say which turns a memory comes from; known links stay. The ids of those that are new."""
     linked: list[str] = []
     for turn_id in turn_ids:
-        turn = w.connection.execute(
-            select(turns.c.session_no, turns.c.seq).where(
-                turns.c.scope_id == w.scope_id, turns.c.id == turn_id
-            )
-        ).one_or_none()
-        if turn is None:
-            raise NotFound(f"no turn {turn_id} here; sources are ids of recorded turns")
+        turn = _source(w, turn_id)
         key = (
             memory_sources.c.scope_id == w.scope_id,
             memory_sources.c.memory_no == memory_no,
@@ -275,6 +269,17 @@ def link_sources(w: Write, memory_no: int, turn_ids: Sequence[str]) -> list[str]
             )
             linked.append(turn_id)
     return linked
+
+
+def _source(w: Write, turn_id: str) -> Row[Any]:
+    turn: Any = w.connection.execute(
+        select(turns.c.session_no, turns.c.seq).where(
+            turns.c.scope_id == w.scope_id, turns.c.id == turn_id
+        )
+    ).one_or_none()
+    if turn is None:
+        raise NotFound(f"no turn {turn_id} here; sources are ids of recorded turns")
+    return turn
 
 
 def unlink_sources(w: Write, memory_no: int, turn_ids: Sequence[str]) -> None:
@@ -352,6 +357,9 @@ def _confirm(w: Write, new: NewMemory, current: Row[Any], olds: Sequence[Row[Any
     set_columns(w, current.memory_no, {"evidence": current.evidence + 1})
     # What was stated by itself does not come to depend on the turns that confirm it.
     derived = has_sources(w, current.memory_no)
+    if not derived:
+        for turn_id in new.sources:
+            _source(w, turn_id)
     linked = link_sources(w, current.memory_no, new.sources if derived else ())
     w.event("confirmed", "memory", current.id, detail={"sources": linked} if linked else None)
     for old in olds:

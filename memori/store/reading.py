@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 from memori.model import Category, Kind
-from memori.store.index import Place
+from memori.store.index import Place, label_pairs
 from memori.store.prepared import Prepared
 from memori.store.tables import MEMORY_SHELF, labels, memories, sessions, turns
 
@@ -108,6 +108,12 @@ class Filter:
         if self.as_of is not None and (said is None or said > self.as_of):
             return False
         return self._in_span(said) and self._known(row.recorded_at)
+
+    def carried_by(
+        self, metadata: Mapping[str, Any], tags: Sequence[str] = (), entities: Sequence[str] = ()
+    ) -> bool:
+        """Whether an item has all the labels asked for."""
+        return label_pairs(tags, entities, metadata) >= set(self.labels.items())
 
     @property
     def asks_time(self) -> bool:
@@ -317,6 +323,13 @@ def list_memories(
         if value is not None:
             conditions.append(column == value)
     conditions += _labelled(scope_id, chosen, MEMORY_SHELF, c.memory_no)
+
+    def passes(row: Row[Any]) -> bool:
+        carries = not chosen.include_forgotten or chosen.carried_by(
+            row.metadata, row.tags, row.entities
+        )
+        return carries and chosen.passes_memory(row)
+
     return _page(
         connection,
         select(memories).where(*conditions),
@@ -324,7 +337,7 @@ def list_memories(
         chosen,
         after,
         limit,
-        chosen.passes_memory,
+        passes,
     )
 
 
@@ -348,6 +361,11 @@ def list_turns(
             .scalar_subquery()
         )
     conditions += _labelled(scope_id, chosen, c.session_no, c.seq)
+
+    def passes(row: Row[Any]) -> bool:
+        carries = not chosen.include_forgotten or chosen.carried_by(row.metadata)
+        return carries and chosen.passes_turn(row)
+
     return _page(
         connection,
         select(turns).where(*conditions),
@@ -355,13 +373,15 @@ def list_turns(
         chosen,
         after,
         limit,
-        chosen.passes_turn,
+        passes,
     )
 
 
 def _labelled(
     scope_id: int, chosen: Filter, session_no: Any, seq: Any
 ) -> list[ColumnElement[bool]]:
+    if chosen.include_forgotten:
+        return []  # what is hidden has no labels, so its rows are asked
     return [
         exists().where(
             labels.c.scope_id == scope_id,

@@ -55,6 +55,7 @@ _TOUCH_SESSION = Prepared(
     .values(next_seq=bindparam("next"), started_at=bindparam("started"), last_at=bindparam("last"))
 )
 _STORED = "stored and recallable now"
+_BACK = "it had been undone and is back"
 
 Given = NewTurn | str
 """A turn to record, or the reason it is rejected."""
@@ -117,7 +118,8 @@ def record(w: Write, session_id: str, given: Sequence[Given], agent_id: str | No
         receipts.append(_stored(w, session_id, turn, turn_id))
         seq += 1
     if rows:
-        _write_session(w, session, session_id, session_no, agent_id, seq, fresh)
+        times = [row["at"] for row in rows if row["at"] is not None]
+        _write_session(w, session, session_id, session_no, agent_id, seq, times)
         for row in rows:
             _INSERT_TURN.run(w.connection, row)
         if items:
@@ -191,6 +193,11 @@ def unpack(w: Write, answer: Mapping[str, Any]) -> Recorded:
             )
     ordered = tuple(receipts[number] for number in range(answer["total"]))
     return Recorded(answer["session_id"], ordered, {})
+
+
+def brought_back(answer: Mapping[str, Any]) -> list[str]:
+    """Of the answer of a record: turns that another one had written and an undo had hidden."""
+    return [each["id"] for each in answer["others"].values() if each["reason"].startswith(_BACK)]
 
 
 def terms_of(row: Row[Any]) -> Mapping[str, int]:
@@ -281,9 +288,8 @@ def _write_session(
     session_no: int,
     agent_id: str | None,
     next_seq: int,
-    fresh: Sequence[NewTurn],
+    times: Sequence[datetime],
 ) -> None:
-    times = [turn.at for turn in fresh if turn.at is not None]
     if session is None:
         _INSERT_SESSION.run(
             w.connection,
@@ -361,7 +367,10 @@ def _again(w: Write, session_id: str, turn: NewTurn, known: Row[Any]) -> Receipt
         return _receipt(w, session_id, turn, "rejected", None, reason)
     reinstate(w, known)  # only an undo hid it, and here it is given again
     w.event("restored", "turn", known.id)
-    return _receipt(w, session_id, turn, "stored", known.id, "it had been undone and is back")
+    if known.quarantined:
+        reason = f"{_BACK}, still quarantined"
+        return _receipt(w, session_id, turn, "quarantined", known.id, reason)
+    return _receipt(w, session_id, turn, "stored", known.id, _BACK)
 
 
 def _compare(w: Write, session_id: str, turn: NewTurn, turn_id: str, content: str) -> Receipt:

@@ -14,6 +14,7 @@ from memori.store import edits, forgetting, memories, turns
 from memori.store.audit import GROUP_MARK
 from memori.store.operations import Write
 from memori.store.tables import events, memory_versions, operations
+from memori.store.tables import memories as memory_rows
 from memori.store.tables import turns as turn_rows
 
 
@@ -80,18 +81,23 @@ def _undo_one(w: Write, row: Row[Any]) -> Undone:
             raise InvalidArgument("a purge is final and cannot be undone")
         return forgetting.unforget(w, row.operation_id, row.at)
     if row.verb == "record":
-        return _undo_record(w, row.operation_id)
+        return _undo_record(w, row)
     if row.verb in ("remember", "update"):
         return _undo_memory(w, row)
     raise InvalidArgument(f"a {row.verb} cannot be undone")
 
 
-def _undo_record(w: Write, operation_id: str) -> Undone:
+def _undo_record(w: Write, operation: Row[Any]) -> Undone:
     targets = forgetting.Targets()
+    c = turn_rows.c
     found = w.connection.execute(
-        select(turn_rows).where(
-            turn_rows.c.scope_id == w.scope_id, turn_rows.c.operation_id == operation_id
+        select(turn_rows)
+        .where(
+            c.scope_id == w.scope_id,
+            (c.operation_id == operation.operation_id)
+            | c.id.in_(turns.brought_back(operation.answer)),
         )
+        .order_by(c.session_no, c.seq)
     ).fetchall()
     for row in found:
         forgetting.take_turn(w, targets, row, hidden_too=False)
@@ -119,14 +125,17 @@ def _undo_memory(w: Write, operation: Row[Any]) -> Undone:
         )
     # The successor leaves first, so that an older memory of the same text can be current again.
     hidden: list[str] = []
+    freed: set[str] = set(operation.answer["superseded"])
     memories.unlink_sources(w, row.memory_no, _sources_added(w, row.id, operation.operation_id))
     if row.evidence > 1:
         memories.set_columns(w, row.memory_no, {"evidence": row.evidence - 1})
-    elif row.forgotten_at is None:
-        memories.hide(w, row)
-        hidden.append(row.id)
-    restored = [_current_again(w, old) for old in operation.answer["superseded"]]
-    return _undone(w, hidden=hidden, restored=[old for old in restored if old is not None])
+    else:
+        freed |= {old.id for old in _replaced_by(w, row.id)}  # also by a release or a restore
+        if row.forgotten_at is None:
+            memories.hide(w, row)
+            hidden.append(row.id)
+    restored = [old.id for old in _replaced_by(w, row.id) if old.id in freed and _free(w, old)]
+    return _undone(w, hidden=hidden, restored=restored)
 
 
 def _sources_added(w: Write, memory_id: str, operation_id: str) -> list[str]:
@@ -143,13 +152,24 @@ def _sources_added(w: Write, memory_id: str, operation_id: str) -> list[str]:
     return [turn for detail in details for turn in detail.get("sources", ())]
 
 
-def _current_again(w: Write, memory_id: str) -> str | None:
-    row = memories.find(w.connection, w.scope_id, memory_id)
-    if row is None or row.forgotten_at is not None:
-        return None
+def _replaced_by(w: Write, memory_id: str) -> Sequence[Row[Any]]:
+    c = memory_rows.c
+    return w.connection.execute(
+        select(memory_rows)
+        .where(c.scope_id == w.scope_id, c.superseded_by == memory_id)
+        .order_by(c.memory_no)
+    ).fetchall()
+
+
+def _free(w: Write, row: Row[Any]) -> bool:
+    """Take away that a memory was replaced; whether it is seen, and so restored by that."""
+    if row.forgotten_at is not None:
+        values: dict[str, Any] = {"superseded_by": None, "superseded_from": None}
+        memories.set_columns(w, row.memory_no, {"retired_at": None, **values})
+        return False
     memories.set_columns(w, row.memory_no, memories.place_among_current(w, row))
-    w.event("restored", "memory", memory_id)
-    return memory_id
+    w.event("restored", "memory", row.id)
+    return True
 
 
 def _undo_change(w: Write, row: Row[Any], operation_id: str) -> Undone:

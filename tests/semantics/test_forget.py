@@ -361,3 +361,17 @@ async def test_a_quarantined_turn_of_a_forgotten_session_goes_too(memori: AsyncM
     forgotten = await memori.forget("talk")
     assert set(forgotten.turns) == {id_of(receipt) for receipt in receipts}
     assert await memori.quarantined() == ()
+
+
+async def test_derived_names_only_what_goes_with_another_now(memori: AsyncMemori) -> None:
+    old = await kept(memori, "Ana lives in Porto")
+    new = await kept(memori, "Ana lives in Lisbon", supersedes=old)
+    await memori.forget(old)
+    forgotten = await memori.forget(new)
+    assert (forgotten.memories, forgotten.derived) == ((new,), ())
+    turn, other = await said(memori, "I have a dog", "I have two cats")
+    dog = await kept(memori, "Ana has a dog", sources=[turn])
+    cats = await kept(memori, "Ana has two cats", sources=[other])
+    forgotten = await memori.forget([dog, turn, cats])
+    assert set(forgotten.turns) == {turn, other}
+    assert forgotten.derived == (other,)

@@ -167,6 +167,10 @@ async def test_a_source_turn_that_does_not_exist_is_an_error_and_nothing_is_kept
         )
     assert await listed(memori) == []
     assert (await memori.remember("Ana lives in Porto")).status == "stored"
+    with pytest.raises(NotFound):
+        await memori.remember(
+            "Ana lives in Porto", sources=["01a204e3-13cf-7000-8000-000000000000"]
+        )
 
 
 async def test_a_rejected_turn_does_not_keep_the_others_out(memori: AsyncMemori) -> None:

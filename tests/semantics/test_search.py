@@ -304,3 +304,20 @@ async def test_ranked_search_reads_on_past_what_is_filtered_out(opened: Opener) 
         await said(memori, f"the kitten that was meant, number {number}", session_id="quiet")
     found = await _all(memori, query="kitten", session_id="quiet", limit=2)
     assert len(found) == 3
+
+
+async def test_filters_hold_for_what_is_forgotten_too(memori: AsyncMemori) -> None:
+    for text, tag in (("kitten one", "Pets"), ("kitten two", "house")):
+        memory_id = await kept(memori, text, tags=[tag], entities=[text], metadata={"n": text})
+        await memori.forget(memory_id)
+    [receipt] = await memori.record([{"content": "kitten three", "metadata": {"n": 3}}])
+    await memori.forget(id_of(receipt))
+    for filters, wanted in (
+        ({"tag": "pets"}, ["kitten one"]),
+        ({"entity": "Kitten TWO"}, ["kitten two"]),
+        ({"metadata": {"n": "kitten one"}}, ["kitten one"]),
+        ({"metadata": {"n": 3}}, ["kitten three"]),
+        ({"metadata": {"n": 3}, "tag": "pets"}, []),
+    ):
+        assert await listed(memori, include_forgotten=True, **filters) == wanted
+        assert await listed(memori, **filters) == []

@@ -102,3 +102,17 @@ async def test_a_forgotten_session_is_not_listed(memori: AsyncMemori) -> None:
     assert [session.id for session in await _sessions(memori, 5)] == ["b"]
     await memori.restore("a")
     assert len(await _sessions(memori, 5)) == 2
+
+
+async def test_a_session_is_as_recent_as_the_turns_it_holds(
+    memori: AsyncMemori, clock: Clock
+) -> None:
+    """A turn that was there already, given with another time, moves nothing."""
+    turn = {"content": "good morning", "id": "D1"}
+    await memori.record([turn], session_id="talk")
+    later = clock.now + timedelta(days=9)
+    again = [{**turn, "at": later}, {"content": "good evening"}]
+    receipts = await memori.record(again, session_id="talk")
+    assert [receipt.status for receipt in receipts] == ["duplicate", "stored"]
+    [session] = (await memori.sessions()).items
+    assert (session.started_at, session.last_at) == (clock.now, clock.now)

@@ -222,3 +222,19 @@ async def test_an_update_that_cannot_be_kept_is_rejected_and_changes_nothing(
     receipt = await memori.update(memory_id, **wrong)  # type: ignore[arg-type]
     assert (receipt.status, receipt.id) == ("rejected", None)
     assert await memori.get(memory_id) == before
+
+
+async def test_another_spelling_is_new_content(memori: AsyncMemori) -> None:
+    """It counts as the same statement, yet whoever corrects it wants it corrected."""
+    old = await kept(memori, "ana lives in porto", importance=0.2)
+    edit = await memori.update(old, content="Ana lives in Porto.", importance=0.9)
+    assert (edit.status, edit.superseded) == ("superseded", (old,))
+    memory = await memori.get(id_of(edit))
+    assert (memory.content, memory.importance) == ("Ana lives in Porto.", 0.9)
+    assert memory.evidence == 1
+    assert await listed(memori) == ["Ana lives in Porto."]
+    assert (await memori.remember("ana lives in porto")).id == edit.id
+    again = await memori.update(id_of(edit), content="ana lives in porto")
+    await memori.undo(again.operation_id)
+    assert await listed(memori) == ["Ana lives in Porto."]
+    assert (await memori.remember("ana lives in porto")).id == edit.id
