@@ -104,6 +104,18 @@ def database(request: pytest.FixtureRequest) -> TestDatabase:
     return _prepare(request.param, request)
 
 
+@pytest.fixture(params=[name for name in DATABASES if name != "sqlite-memory"])
+def shared_database(request: pytest.FixtureRequest) -> TestDatabase:
+    """Each database in turn that several connections and processes can reach, empty."""
+    return _prepare(request.param, request)
+
+
+@pytest.fixture(params=SERVERS)
+def server_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A database without any table on each server in turn."""
+    yield from servers.own_database(request.param, migrated=False)
+
+
 @pytest.fixture
 def file_database(request: pytest.FixtureRequest) -> TestDatabase:
     """A SQLite file, for what concerns files and several processes."""
@@ -180,6 +192,13 @@ async def opened_file(file_database: TestDatabase, clock: Clock) -> AsyncIterato
     """Open engines on a SQLite file."""
     async with AsyncExitStack() as stack:
         yield Opener(file_database, clock, stack)
+
+
+@pytest.fixture
+async def opened_shared(shared_database: TestDatabase, clock: Clock) -> AsyncIterator[Opener]:
+    """Open several engines on each database that more than one can reach."""
+    async with AsyncExitStack() as stack:
+        yield Opener(shared_database, clock, stack)
 
 
 @pytest.fixture

@@ -34,8 +34,8 @@ DEFAULTS = {
 _GIVEN = {name: os.environ.get(variable) for name, (variable, _, _) in DEFAULTS.items()}
 
 
-def own_database(name: str) -> Iterator[str]:
-    """Make a database, migrate it, and drop it when the run ends."""
+def own_database(name: str, *, migrated: bool = True) -> Iterator[str]:
+    """Make a database, with our tables or without, and drop it at the end."""
     variable, url, how = DEFAULTS[name]
     url = _GIVEN[name] or url
     own = f"memori_test_{uuid4().hex[:12]}"
@@ -47,7 +47,8 @@ def own_database(name: str) -> Iterator[str]:
             pytest.fail(said)
         pytest.skip(said)
     made = urlunsplit(urlsplit(url)._replace(path=f"/{own}"))
-    asyncio.run(_migrate(made))
+    if migrated:
+        asyncio.run(_migrate(made))
     yield made
     force = " WITH (FORCE)" if name == "postgresql" else ""
     asyncio.run(run_alone(url, f"DROP DATABASE {own}{force}"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import ssl
 from collections.abc import Generator
@@ -84,12 +85,15 @@ class MysqlDatabase(PooledDatabase):
     def describe(self, error: BaseException) -> str:
         """Number and sentence, without what the server quotes."""
         number = _number(error)
+        if isinstance(error, TimeoutError) or isinstance(error.__cause__, TimeoutError):
+            return "the server does not answer"
         if number is None:
             return str(error) if _is_about_connection(error) else type(error).__name__
         said = str(error.args[1]) if len(error.args) > 1 else type(error).__name__
         if number not in _REMEDIES and number not in _LOST:
             said = re.sub(r"'.*'(?=\W|$)", "'…'", said, flags=re.DOTALL)
-        return f"{said} ({number})"
+        why = f": {error.__cause__}" if isinstance(error.__cause__, OSError) else ""
+        return f"{said} ({number}){why}"
 
     def remedy(self, error: BaseException) -> str:
         """What to do, by the server's error number."""
@@ -159,11 +163,29 @@ class MysqlDatabase(PooledDatabase):
             if host.startswith("/"):
                 where = {"unix_socket": host}
             try:
-                return await driver.connect(**given, **where)
+                # The drivers' own limit ends when the socket is open, before the server speaks.
+                async with asyncio.timeout(given["connect_timeout"]):
+                    connection = await driver.connect(**given, **where)
             except (driver.Error, OSError):
                 if number == len(self.url.hosts):
                     raise
+            else:
+                if "ssl" in given:
+                    await self._insist_on_tls(connection)
+                return connection
         raise AssertionError("a URL names at least one host")
+
+    async def _insist_on_tls(self, connection: Any) -> None:
+        """Refuse what the drivers accept: a server that offers no TLS when it is asked for."""
+        async with connection.cursor() as cursor:
+            await cursor.execute("SHOW STATUS LIKE 'Ssl_cipher'")
+            found = await cursor.fetchall()
+        if not any(cipher for _, cipher in found):
+            connection.close()
+            raise ConfigurationError(
+                f"database {self.url.safe} cannot be opened: the server offers no TLS; set it up "
+                "there, or write sslmode=disable if the way to it is safe"
+            )
 
     def _tls(self) -> ssl.SSLContext | None:
         options = self.url.options

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 from uuid import uuid4
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from memori.errors import ConfigurationError
 from memori.store.pooled import CONNECT_SECONDS, PooledDatabase, Trouble
+
+T = TypeVar("T")
 
 #: The oldest PostgreSQL this runs on.
 OLDEST_POSTGRES = (12,)
@@ -44,9 +46,9 @@ _REMEDIES = {
     "28P01": "check the user and the password in the URL",
     "28000": "check the user and the password in the URL, and the server's pg_hba.conf",
     "3D000": "make it with: memori db create",
-    "42501": "the account may not do this: give it CREATE on the schema",
+    "42501": "give the account CREATE on the schema, and every right on memori's tables there",
     "3F000": "make the schema first",
-    "08P01": "check the options after '?' in the URL",
+    "08P01": "check the options after '?' in the URL; a transaction pooler wants pgbouncer=true",
     "42704": "check the options after '?' in the URL",
 }
 
@@ -87,6 +89,8 @@ class PostgresDatabase(PooledDatabase):
     def describe(self, error: BaseException) -> str:
         """The first line, which names no value; the server's DETAIL does."""
         state = getattr(error, "sqlstate", None)
+        if isinstance(error, TimeoutError):
+            return "the server does not answer"
         if state is not None and state.startswith("22"):
             return f"a value does not fit (SQLSTATE {state})"
         if state is None and not _is_about_connection(error):
@@ -99,6 +103,8 @@ class PostgresDatabase(PooledDatabase):
         if isinstance(error, ImportError):
             return "it needs the driver asyncpg: pip install 'memori-mcp[postgres]'"
         state = getattr(error, "sqlstate", None) or ""
+        if not state and "ssl" in str(error).lower():
+            return "set sslmode in the URL to what the server offers"
         return _REMEDIES.get(state, "check that the server runs, and host and port in the URL")
 
     def driver_errors(self) -> tuple[type[BaseException], ...]:
@@ -121,12 +127,27 @@ class PostgresDatabase(PooledDatabase):
         connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
         yield
 
+    async def write(self, transaction: Callable[[Connection], T]) -> T:
+        """Run `transaction` and commit; a pooler keeps no setting of a session."""
+        if not self._behind_pooler():
+            return await super().write(transaction)
+
+        def patient(connection: Connection) -> T:
+            connection.execute(text(f"SET LOCAL lock_timeout = {self._lock_milliseconds}"))
+            return transaction(connection)
+
+        return await super().write(patient)
+
+    @property
+    def _lock_milliseconds(self) -> int:
+        return int(self.settings.busy_timeout * 1000)
+
     def _connect_args(self) -> dict[str, Any]:
         url, options = self.url, dict(self.url.options)
         settings = {"application_name": "memori"}
         if not self._behind_pooler():
             # A pooler knows few settings and refuses a connection that names another.
-            settings["lock_timeout"] = str(int(self.settings.busy_timeout * 1000))
+            settings["lock_timeout"] = str(self._lock_milliseconds)
         settings |= {
             name: value
             for name, value in options.items()

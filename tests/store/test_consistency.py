@@ -9,38 +9,60 @@ from typing import Any
 
 import pytest
 from conftest import Opener
+from sqlalchemy import Connection, select, text
 
-from memori import AsyncMemori, InvalidArgument, NotFound
+from memori import AsyncMemori, InvalidArgument, Memory, NotFound, Receipt
+from memori.store.tables import scopes
 
 pytestmark = pytest.mark.anyio
 
-#: Pairs of counts that must be equal, per scope; `?` is the scope.
+#: Pairs of counts that must be equal, per scope.
 _AGREE = {
     "items counted and items indexed": (
-        "SELECT sum(item_count) FROM scope_counts WHERE scope_id = ?",
-        "SELECT count(*) FROM (SELECT DISTINCT session_no, seq FROM postings WHERE scope_id = ?)",
+        "SELECT item_count FROM scope_counts WHERE scope_id = :s",
+        "SELECT count(*) FROM (SELECT DISTINCT session_no, seq FROM postings"
+        " WHERE scope_id = :s) AS indexed",
     ),
     "items indexed and items shown": (
-        "SELECT count(*) FROM (SELECT DISTINCT session_no, seq FROM postings WHERE scope_id = ?)",
-        "SELECT sum(n) FROM (SELECT count(*) AS n FROM memories WHERE scope_id = ?1 AND"
+        "SELECT count(*) FROM (SELECT DISTINCT session_no, seq FROM postings"
+        " WHERE scope_id = :s) AS indexed",
+        "SELECT sum(n) FROM (SELECT count(*) AS n FROM memories WHERE scope_id = :s AND"
         " forgotten_at IS NULL AND NOT quarantined UNION ALL SELECT count(*) FROM turns"
-        " WHERE scope_id = ?1 AND forgotten_at IS NULL AND NOT quarantined)",
+        " WHERE scope_id = :s AND forgotten_at IS NULL AND NOT quarantined) AS shown",
     ),
     "terms counted and terms indexed": (
-        "SELECT sum(term_count) FROM scope_counts WHERE scope_id = ?",
-        "SELECT coalesce(sum(tf), 0) FROM postings WHERE scope_id = ?",
+        "SELECT term_count FROM scope_counts WHERE scope_id = :s",
+        "SELECT coalesce(sum(tf), 0) FROM postings WHERE scope_id = :s",
     ),
     "current memories and active hashes": (
-        "SELECT count(*) FROM memories WHERE scope_id = ? AND forgotten_at IS NULL"
+        "SELECT count(*) FROM memories WHERE scope_id = :s AND forgotten_at IS NULL"
         " AND superseded_by IS NULL",
-        "SELECT count(*) FROM memories WHERE scope_id = ? AND active_hash IS NOT NULL",
+        "SELECT count(*) FROM memories WHERE scope_id = :s AND active_hash IS NOT NULL",
     ),
     "labels and labels of what is shown": (
-        "SELECT count(*) FROM labels WHERE scope_id = ?",
-        "SELECT count(*) FROM labels l WHERE scope_id = ? AND EXISTS (SELECT 1 FROM memories m"
+        "SELECT count(*) FROM labels WHERE scope_id = :s",
+        "SELECT count(*) FROM labels l WHERE scope_id = :s AND EXISTS (SELECT 1 FROM memories m"
         " WHERE m.scope_id = l.scope_id AND m.memory_no = l.seq AND m.forgotten_at IS NULL)",
     ),
+    "memories and their numbers": (
+        "SELECT count(*) FROM memories WHERE scope_id = :s",
+        "SELECT count(DISTINCT memory_no) FROM memories WHERE scope_id = :s",
+    ),
 }
+
+
+def _disagreements(connection: Connection) -> list[Any]:
+    wrong: list[Any] = []
+    if connection.dialect.name == "sqlite":
+        wrong += connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+    for scope in connection.execute(select(scopes.c.scope_id)).scalars().all():
+        for what, queries in _AGREE.items():
+            one, other = (
+                int(connection.execute(text(query), {"s": scope}).scalar() or 0)
+                for query in queries
+            )
+            wrong += [] if one == other else [(what, one, other)]
+    return wrong
 
 
 class Crowd:
@@ -103,20 +125,52 @@ class Crowd:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-async def test_index_counts_and_rows_agree_after_a_crowd(opened_file: Opener, seed: int) -> None:
-    engines = [await opened_file(), await opened_file()]
+async def test_index_counts_and_rows_agree_after_a_crowd(opened_shared: Opener, seed: int) -> None:
+    engines = [await opened_shared(), await opened_shared()]
     crowd = Crowd(engines, seed)
     await asyncio.gather(*(crowd.work(30) for _ in range(8)))
     assert crowd.outcomes["done"] > 50
     database = await engines[0]._open()
+    assert await database.read(_disagreements) == []
 
-    def compare(connection: Any) -> list[Any]:
-        run = connection.exec_driver_sql
-        wrong = run("PRAGMA foreign_key_check").fetchall()
-        for (scope,) in run("SELECT scope_id FROM scopes").fetchall():
-            for what, (one, other) in _AGREE.items():
-                pair = run(one, (scope,)).scalar(), run(other, (scope,)).scalar()
-                wrong += [] if pair[0] == pair[1] else [(what, *pair)]
-        return wrong
 
-    assert await database.read(compare) == []
+async def test_sixteen_connections_lose_nothing(opened_shared: Opener) -> None:
+    """To one owner and to several, who all appear at the same moment."""
+    engines = [await opened_shared() for _ in range(16)]
+
+    async def work(number: int) -> list[Receipt]:
+        engine, own = engines[number], f"user {number % 5}"
+        receipts: list[Receipt] = []
+        for step in range(6):
+            receipts.append(await engine.remember(f"shared note {number} {step}"))
+            receipts.append(await engine.remember(f"own note {number} {step}", user_id=own))
+            receipts += await engine.record([{"content": f"turn {number} {step}"}], session_id="s")
+        return receipts
+
+    answers = [each for done in await asyncio.gather(*map(work, range(16))) for each in done]
+    assert {receipt.status for receipt in answers} == {"stored"}
+    assert len({receipt.id for receipt in answers}) == 16 * 6 * 3
+    stats = await engines[0].stats()
+    assert (stats.memories, stats.turns, stats.sessions) == (96, 96, 1)
+    turns = await engines[3].turns("s", limit=100)
+    assert [turn.seq for turn in turns.items] == list(range(96))
+    for owner in range(5):
+        own = await engines[7].stats(user_id=f"user {owner}")
+        assert own.memories == 6 * len(range(owner, 16, 5))
+    database = await engines[0]._open()
+    assert await database.read(_disagreements) == []
+
+
+async def test_racing_writers_of_one_statement_make_one_memory(opened_shared: Opener) -> None:
+    engines = [await opened_shared() for _ in range(8)]
+    receipts = await asyncio.gather(*(each.remember("Ana lives in Porto") for each in engines))
+    assert Counter(receipt.status for receipt in receipts) == {"stored": 1, "duplicate": 7}
+    [memory_id] = {receipt.id for receipt in receipts}
+    memory = await engines[0].get(str(memory_id))
+    assert isinstance(memory, Memory)
+    assert memory.evidence == 8
+    again = await asyncio.gather(
+        *(each.remember("Ana likes tea", operation_id="one") for each in engines)
+    )
+    assert {(receipt.status, receipt.operation_id) for receipt in again} == {("stored", "one")}
+    assert len({receipt.id for receipt in again}) == 1
