@@ -185,4 +185,6 @@ class PostgresDatabase(PooledDatabase):
 
 
 def _is_about_connection(error: BaseException) -> bool:
-    return isinstance(error, OSError | EOFError) or "connection" in str(error).lower()
+    # asyncpg loses count of what it does when a server goes away in the middle of it.
+    confused = type(error).__name__ == "InternalClientError"
+    return confused or isinstance(error, OSError | EOFError) or "connection" in str(error).lower()
