@@ -175,6 +175,8 @@ class PooledDatabase(ABC):
             except self._errors(pool) as error:
                 cause = _cause(error)
                 trouble = self.trouble(cause)
+                if trouble is Trouble.OTHER and isinstance(error, RuntimeError):
+                    raise  # no transport said it, so it is a mistake of ours
                 taken += trouble is Trouble.TAKEN
                 doubtful |= trouble is Trouble.LOST and writes
                 late = time.monotonic() >= deadline
