@@ -130,10 +130,16 @@ class QueryFloor(_Floor):
         self, texts: Sequence[str], *, path: Path | None = None, durability: Durability = "full"
     ) -> None:
         super().__init__(path, durability)
+        self._rows = 0
         self._connection.execute(CREATE_TEXTS)
+        self.add(texts)
+
+    def add(self, texts: Sequence[str]) -> None:
+        """Append texts, in one transaction."""
         self._connection.execute("BEGIN IMMEDIATE")
-        self._connection.executemany(INSERT_TEXT, enumerate(texts))
+        self._connection.executemany(INSERT_TEXT, enumerate(texts, self._rows))
         self._connection.execute("COMMIT")
+        self._rows += len(texts)
 
     def search(self, question: str, limit: int) -> list[tuple[int, str]]:
         """Number and text of the best `limit` rows, best first; fewer when fewer match."""

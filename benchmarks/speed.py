@@ -33,7 +33,14 @@ from benchmarks.calls import (
 from benchmarks.processes import ServerFailed
 from benchmarks.report import Progress, surroundings, table
 from benchmarks.starts import Footprint, StartRow, measure_footprint, measure_starts
-from benchmarks.targets import Target, by_subject, call_targets, excess, start_targets
+from benchmarks.targets import (
+    Target,
+    by_subject,
+    call_targets,
+    excess,
+    render_targets,
+    start_targets,
+)
 from memori import MemoriError
 
 #: Recalls a process has answered when its memory is read.
@@ -100,15 +107,6 @@ def render_starts(rows: Sequence[StartRow]) -> str:
 
 def _figure(value: float | None, unit: int, digits: int) -> str:
     return "-" if value is None else f"{value / unit:.{digits}f}"
-
-
-def render_targets(memories: int | None, targets: Sequence[Target]) -> str:
-    """The table of targets; `memories` None for those that do not depend on them."""
-    title = "target" if memories is None else f"target at {memories} memories"
-    rows = [
-        [t.name, f"{t.value:.2f}", f"{t.limit:.2f}", "met" if t.met else "MISSED"] for t in targets
-    ]
-    return table([title, "value", "at most", ""], rows)
 
 
 def as_report(
@@ -198,7 +196,8 @@ def run(arguments: argparse.Namespace) -> None:
     print(render_footprint(footprint), end="\n\n")
     for memories in dict.fromkeys(memories for memories, _ in targets):
         held_to = [target for at, target in targets if at == memories]
-        print(render_targets(memories, held_to), end="\n\n")
+        title = "target" if memories is None else f"target at {memories} memories"
+        print(render_targets(title, held_to), end="\n\n")
     if arguments.json is not None:
         report = as_report(plan, calls, starts, footprint, targets)
         arguments.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")

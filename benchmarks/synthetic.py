@@ -11,6 +11,7 @@ are mixed in at the rate they have in speech.
 from __future__ import annotations
 
 import random
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -49,13 +50,23 @@ class Corpus:
     queries: tuple[str, ...]
 
 
-class _Vocabulary:
-    """Content words: an old one in proportion to its use, a new one ever more seldom."""
+class Vocabulary:
+    """Content words: an old one in proportion to its use, a new one ever more seldom.
 
-    def __init__(self, chance: random.Random) -> None:
+    Args:
+        chance: decides.
+        said: words that have been said already, each as often as it was.
+    """
+
+    def __init__(self, chance: random.Random, said: Sequence[str] = ()) -> None:
         self._chance = chance
-        self._said: list[int] = []
-        self._counts: list[int] = []
+        self._known = list(dict.fromkeys(said))
+        numbers = {word: number for number, word in enumerate(self._known)}
+        # Four bytes a word said, where a list takes eight and a million turns say ten million.
+        self._said = array("I", (numbers[word] for word in said))
+        self._counts = [0] * len(self._known)
+        for number in self._said:
+            self._counts[number] += 1
 
     def draw(self) -> str:
         total = len(self._said)
@@ -67,7 +78,15 @@ class _Vocabulary:
             number = self._old()
         self._counts[number] += 1
         self._said.append(number)
-        return _spell(number)
+        return self._word(number)
+
+    def commonest(self, count: int) -> list[str]:
+        """The words said most often, the most frequent first."""
+        order = sorted(range(len(self._counts)), key=lambda number: -self._counts[number])
+        return [self._word(number) for number in order[:count]]
+
+    def _word(self, number: int) -> str:
+        return self._known[number] if number < len(self._known) else _spell(number)
 
     def _old(self) -> int:
         """An earlier word w with probability (count(w) - DISCOUNT) / rest, by rejection."""
@@ -100,7 +119,7 @@ def generate(memories: int, *, queries: int, spare: int = 0, seed: int = 1) -> C
     The questions are about memories taken evenly from all of `memories`.
     """
     chance = random.Random(seed)
-    vocabulary = _Vocabulary(chance)
+    vocabulary = Vocabulary(chance)
     texts: dict[str, list[str]] = {}
     while len(texts) < memories + spare:
         words, content = _memory(chance, vocabulary)
@@ -111,7 +130,7 @@ def generate(memories: int, *, queries: int, spare: int = 0, seed: int = 1) -> C
     return Corpus(written[:memories], written[memories:], tuple(asked))
 
 
-def _memory(chance: random.Random, vocabulary: _Vocabulary) -> tuple[list[str], list[str]]:
+def _memory(chance: random.Random, vocabulary: Vocabulary) -> tuple[list[str], list[str]]:
     """The words of one memory, and those of them that carry content."""
     words: list[str] = []
     content: list[str] = []
@@ -120,7 +139,7 @@ def _memory(chance: random.Random, vocabulary: _Vocabulary) -> tuple[list[str], 
             word = vocabulary.draw() + chance.choice(_ENDINGS)
             content.append(word)
         else:
-            word = _common(chance, 1)[0]
+            word = some_common(chance, 1)[0]
         words.append(word)
     return words, content
 
@@ -129,10 +148,11 @@ def _query(chance: random.Random, content: Sequence[str]) -> str:
     """A question about the memory with these content words."""
     different = list(dict.fromkeys(content))
     shared = chance.sample(different, min(len(different), chance.randint(*SHARED_WORDS)))
-    words = shared + _common(chance, chance.randint(1, 3))
+    words = shared + some_common(chance, chance.randint(1, 3))
     chance.shuffle(words)
     return f"{chance.choice(_QUESTIONS)} {' '.join(words)}?"
 
 
-def _common(chance: random.Random, count: int) -> list[str]:
+def some_common(chance: random.Random, count: int) -> list[str]:
+    """Common words, the commonest most often."""
     return chance.choices(COMMON, weights=_COMMON_WEIGHTS, k=count)

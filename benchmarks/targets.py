@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks.calls import ASYNC, BOTH, CONTEXT, FLOOR, RECALL, REMEMBER, STDIO, Row
+from benchmarks.report import table
 from benchmarks.starts import BARE, FILLED, NEW, StartRow
 from benchmarks.timing import Timing
 
@@ -75,3 +76,11 @@ def start_targets(rows: Sequence[StartRow]) -> list[Target]:
         if row.first_call is not None:
             targets.append(Target(f"first call, {name}, s", row.first_call, FIRST_CALL_S))
     return targets
+
+
+def render_targets(title: str, targets: Sequence[Target]) -> str:
+    """The table of targets; `title` heads their names."""
+    rows = [
+        [t.name, f"{t.value:.2f}", f"{t.limit:.2f}", "met" if t.met else "MISSED"] for t in targets
+    ]
+    return table([title, "value", "at most", ""], rows)
