@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
@@ -41,7 +42,8 @@ _ROLE_SOURCE: Mapping[str, Source] = {
     "tool": "tool",
     "function": "tool",
 }
-_TEXT_CONTROLS = frozenset("\t\n\r\f\v\x1b")
+#: What binary content is told by: control characters that no text has, and undecodable bytes.
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\ufffd]")
 
 
 class Rejected(Exception):
@@ -353,10 +355,7 @@ def _text(content: object) -> str:
         raise Rejected("the content is not text; describe it in words")
     if not content.strip():
         raise Rejected("the content is empty; say what to keep")
-    controls = sum(
-        1 for char in content if (char < " " and char not in _TEXT_CONTROLS) or char == "�"
-    )
-    if controls * 10 > len(content):
+    if len(_CONTROL.findall(content)) * 10 > len(content):
         raise Rejected("the content is binary; describe it in words")
     return content
 
@@ -405,6 +404,8 @@ def _metadata(cleaner: Redactor, value: Mapping[str, Any] | None) -> Mapping[str
         return {}
     if not isinstance(cast("object", value), Mapping):
         raise Rejected("metadata must be a JSON object")
+    if not value:
+        return {}
     try:
         size = len(json.dumps(value, allow_nan=False))
     except (TypeError, ValueError):

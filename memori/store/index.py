@@ -104,6 +104,8 @@ def insert_postings(
             (scope_id, generation, term[:TERM_CHARS], session_no, seq, frequency, length)
             for term, frequency in terms.items()
         ]
+    # In the order of the key neighbours land on one page, which a large batch fills once.
+    rows.sort()
     if rows:
         _INSERT_POSTINGS.run_many(connection, rows)
 

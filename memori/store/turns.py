@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -151,14 +151,12 @@ def pack(recorded: Recorded) -> dict[str, Any]:
 
     Plainly stored turns are kept as runs `[first number, first seq, how many]`.
     """
-    plain = Receipt(
-        status="stored", id=None, reason=_STORED, operation_id="", session_id=recorded.session_id
-    )
     others: dict[str, Any] = {}
     runs: list[list[int]] = []
     for number, receipt in enumerate(recorded.receipts):
         seq = recorded.seqs.get(number)
-        if seq is None or replace(receipt, id=None, operation_id="", external_id=None) != plain:
+        # `_stored` gives another reason when there is more to say.
+        if seq is None or receipt.status != "stored" or receipt.reason != _STORED:
             others[str(number)] = as_json(receipt)
         elif runs and [runs[-1][0] + runs[-1][2], runs[-1][1] + runs[-1][2]] == [number, seq]:
             runs[-1][2] += 1
