@@ -1,47 +1,28 @@
-"""Labelled conversations: reading the files that recall quality is measured on.
+"""Reading the files that recall quality is measured on.
 
-One conversation a line: `{"id", "turns": [{"id", "session", "speaker", "at", "text"}],
-"questions": [{"question", "category", "evidence": [turn ids]}]}`. `at` is ISO 8601, without
-zone it is taken as UTC, or null. A conversation without turns names the file that has them by
-`same_turns_as`: the file given alongside, or the one of that name in the same folder.
+A file of LongMemEval is read by `longmemeval.py`. Any other has one conversation a line:
+`{"id", "turns": [{"id", "session", "speaker", "at", "text"}], "questions": [{"question",
+"category", "evidence": [turn ids]}]}`. `at` is ISO 8601, without zone it is taken as UTC, or
+null. A conversation without turns names the file that has them by `same_turns_as`: the file given
+alongside, or the one of that name in the same folder.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import BaseModel, ValidationError, field_validator
+from pydantic import BaseModel, ValidationError
 
-
-class LabelledFileError(Exception):
-    """A labelled file cannot be used; the message names file, line and reason."""
-
-
-class LabelledTurn(BaseModel):
-    """One message: `id` is unique in its conversation, `at` aware or None."""
-
-    id: str
-    session: str
-    text: str
-    speaker: str | None = None
-    at: datetime | None = None
-
-    @field_validator("at")
-    @classmethod
-    def _aware(cls, at: datetime | None) -> datetime | None:
-        return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
-
-
-class LabelledQuestion(BaseModel):
-    """One question, and the ids of the turns that answer it."""
-
-    question: str
-    category: str
-    evidence: tuple[str, ...] = ()
+from benchmarks.labels import (
+    Conversation,
+    LabelledFile,
+    LabelledFileError,
+    LabelledQuestion,
+    LabelledTurn,
+)
+from benchmarks.longmemeval import Haystacks, is_longmemeval
 
 
 class _Line(BaseModel):
@@ -49,43 +30,6 @@ class _Line(BaseModel):
     turns: tuple[LabelledTurn, ...] = ()
     same_turns_as: str | None = None
     questions: tuple[LabelledQuestion, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Conversation:
-    """A conversation ready to be asked. `owner` is one name per set of turns: two files that
-    share their turns share it, and the turns are stored once."""
-
-    id: str
-    owner: str
-    turns: tuple[LabelledTurn, ...]
-    questions: tuple[LabelledQuestion, ...]
-
-    @property
-    def sessions(self) -> dict[str, str]:
-        """Session of each turn id."""
-        return {turn.id: turn.session for turn in self.turns}
-
-    @property
-    def last_at(self) -> datetime | None:
-        """Time of the latest turn, None when no turn has one."""
-        return max((turn.at for turn in self.turns if turn.at is not None), default=None)
-
-    @property
-    def missing_evidence(self) -> tuple[str, ...]:
-        """Evidence ids that no turn has, each once, in the order of the questions."""
-        known = {turn.id for turn in self.turns}
-        named = dict.fromkeys(e for q in self.questions for e in q.evidence)
-        return tuple(e for e in named if e not in known)
-
-
-@dataclass(frozen=True, slots=True)
-class LabelledFile:
-    """All conversations of one file; `name` is the file's stem."""
-
-    name: str
-    path: Path
-    conversations: tuple[Conversation, ...]
 
 
 def read_labelled_files(paths: Sequence[Path]) -> tuple[LabelledFile, ...]:
@@ -98,10 +42,13 @@ def read_labelled_files(paths: Sequence[Path]) -> tuple[LabelledFile, ...]:
     for path in paths:
         if stems.count(path.stem) > 1:
             raise LabelledFileError(f"{path}: two of the files given have this name")
-    lines = {path: _read_lines(path) for path in paths}
+    haystacks = {path: Haystacks(path) for path in paths if is_longmemeval(path)}
+    lines = {path: _read_lines(path) for path in paths if path not in haystacks}
     return tuple(
-        LabelledFile(path.stem, path, tuple(_resolve(path, own, lines)))
-        for path, own in lines.items()
+        LabelledFile(path.stem, path, haystacks[path], haystacks=True)
+        if path in haystacks
+        else LabelledFile(path.stem, path, tuple(_resolve(path, lines[path], lines)))
+        for path in paths
     )
 
 

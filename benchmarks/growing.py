@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
-from benchmarks.conversations import LabelledFile
 from benchmarks.floors import STOP_WORDS
+from benchmarks.labels import LabelledFile
 from benchmarks.synthetic import COMMON, Vocabulary, some_common
 from memori import Turn
 

@@ -15,16 +15,22 @@ from dataclasses import dataclass
 RECALL_AT = (5, 10, 20)
 #: Rank at which hit, all and nDCG are taken.
 TOP = 10
-#: Number of sessions looked at for the session measure.
-SESSIONS_AT = 5
+#: Number of sessions looked at for the session measures.
+SESSIONS_AT = (5, 10)
+#: Hits asked for where sessions are ranked by them: enough for ten different ones.
+SESSION_DEPTH = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One figure: its name, and the least number of hits that must have been asked for."""
+    """One figure: its name, and the least number of hits that must have been asked for.
+
+    `by_session` are those that LongMemEval's own evaluation takes, over sessions.
+    """
 
     name: str
     depth: int
+    by_session: bool = False
 
 
 MEASURES: tuple[Measure, ...] = (
@@ -33,7 +39,12 @@ MEASURES: tuple[Measure, ...] = (
     Measure(f"all@{TOP}", TOP),
     Measure("MRR", 1),
     Measure(f"nDCG@{TOP}", TOP),
-    Measure(f"session hit@{SESSIONS_AT}", 1),
+    Measure(f"session hit@{SESSIONS_AT[0]}", 1),
+    *(
+        Measure(f"session {kind}@{k}", SESSION_DEPTH, by_session=True)
+        for k in SESSIONS_AT
+        for kind in ("any", "all", "nDCG")
+    ),
 )
 
 
@@ -68,23 +79,41 @@ def ndcg_at(ranked: Sequence[str], evidence: frozenset[str], k: int) -> float:
     return gain / ideal
 
 
-def session_hit_at(
-    ranked: Sequence[str], evidence: frozenset[str], sessions: Mapping[str, str], k: int
-) -> float:
-    """1 when one of the first `k` sessions holds evidence; a session ranks by its best turn."""
-    wanted = {sessions[item] for item in evidence if item in sessions}
-    order = dict.fromkeys(sessions[item] for item in ranked if item in sessions)
-    return float(not wanted.isdisjoint(list(order)[:k]))
+def rank_sessions(ranked: Iterable[str], sessions: Mapping[str, str]) -> list[str]:
+    """Sessions in the order of their best turns."""
+    return list(dict.fromkeys(sessions[item] for item in ranked if item in sessions))
+
+
+def session_measures(order: Sequence[str], wanted: frozenset[str], k: int) -> dict[str, float]:
+    """Any and all of the wanted sessions among the first `k`, and their nDCG.
+
+    As LongMemEval's `evaluate_retrieval_turn2session` has them: binary gain, discounted by
+    log2(rank) from the second rank on (Jarvelin and Kekalainen 2002).
+    """
+    first = order[:k]
+    discounts = [1.0, *(1 / math.log2(rank) for rank in range(2, k + 1))]
+    gain = sum(d for d, session in zip(discounts, first, strict=False) if session in wanted)
+    found = len(wanted.intersection(first))
+    return {
+        f"session any@{k}": float(found > 0),
+        f"session all@{k}": float(found == len(wanted) > 0),
+        f"session nDCG@{k}": gain / sum(discounts[: len(wanted)]) if wanted else 0.0,
+    }
 
 
 def score_question(
-    ranked: Sequence[str], evidence: Iterable[str], sessions: Mapping[str, str], limit: int
+    ranked: Sequence[str],
+    evidence: Iterable[str],
+    sessions: Mapping[str, str],
+    limit: int,
+    depth: int = 0,
 ) -> dict[str, float]:
     """Every measure of one answered question.
 
-    `ranked` holds turn ids, best first, at most `limit` of them; an id that comes twice counts
-    where it first came and keeps its later place empty. `sessions` maps turn id to session.
-    Measures that look deeper than `limit` are left out, since nothing was asked for there.
+    `ranked` holds turn ids, best first; an id that comes twice counts where it first came and
+    keeps its later place empty. `sessions` maps turn id to session. The first `limit` hits
+    count; where `depth` were asked for, the measures of sessions look at all of them. Measures
+    that look deeper than what was asked for are left out.
     Raises ValueError when there is no evidence: such a question has no figure.
     """
     wanted = frozenset(evidence)
@@ -92,15 +121,25 @@ def score_question(
         raise ValueError("a question without evidence cannot be scored")
     shown = ranked[:limit]
     found = len(wanted.intersection(shown[:TOP]))
+    holding = frozenset(sessions[item] for item in wanted if item in sessions)
+    order = rank_sessions(ranked, sessions)
     values = {
         **{f"recall@{k}": recall_at(shown, wanted, k) for k in RECALL_AT},
         f"hit@{TOP}": float(found > 0),
         f"all@{TOP}": float(found == len(wanted)),
         "MRR": reciprocal_rank(shown, wanted),
         f"nDCG@{TOP}": ndcg_at(_first_places(shown), wanted, TOP),
-        f"session hit@{SESSIONS_AT}": session_hit_at(shown, wanted, sessions, SESSIONS_AT),
+        f"session hit@{SESSIONS_AT[0]}": float(
+            not holding.isdisjoint(rank_sessions(shown, sessions)[: SESSIONS_AT[0]])
+        ),
     }
-    return {m.name: values[m.name] for m in MEASURES if m.depth <= limit}
+    for k in SESSIONS_AT:
+        values |= session_measures(order, holding, k)
+    return {
+        m.name: values[m.name]
+        for m in MEASURES
+        if m.depth <= (max(limit, depth) if m.by_session else limit)
+    }
 
 
 def _first_places(ranked: Sequence[str]) -> list[str]:

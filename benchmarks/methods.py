@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -12,10 +13,10 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
 
-from benchmarks.conversations import Conversation
 from benchmarks.floors import QueryFloor
+from benchmarks.labels import Conversation, LabelledQuestion
 from memori import AsyncMemori, Settings, Turn
-from memori.config import DatabaseSettings
+from memori.config import amend_settings
 
 #: How long after its last turn a conversation is asked about.
 ASKED_AFTER = timedelta(minutes=1)
@@ -42,8 +43,13 @@ class Method(AbstractAsyncContextManager["Method"], ABC):
         """Take in the turns of a conversation, or find that they are here already."""
 
     @abstractmethod
-    async def ask(self, conversation: Conversation, question: str, limit: int) -> list[str]:
+    async def ask(
+        self, conversation: Conversation, question: LabelledQuestion, limit: int
+    ) -> list[str]:
         """At most `limit` turn ids, best first."""
+
+    async def release(self, conversation: Conversation) -> None:  # may be nothing
+        """Let go of a conversation that will not be asked about again."""
 
 
 class MemoriMethod(Method):
@@ -56,8 +62,11 @@ class MemoriMethod(Method):
 
     name = "memori"
 
-    def __init__(self, database: str | None = None) -> None:
-        """`database` is a URL; None makes a SQLite file that is removed at the end."""
+    def __init__(
+        self, database: str | None = None, changed: Mapping[str, object] | None = None
+    ) -> None:
+        """`database` is a URL; None makes a SQLite file that is removed at the end. `changed` are
+        settings by their dotted names that are not the default."""
         self._folder = TemporaryDirectory(prefix="memori-recall-") if database is None else None
         if self._folder is not None:
             database = f"sqlite:///{Path(self._folder.name) / 'recall.db'}"
@@ -65,7 +74,9 @@ class MemoriMethod(Method):
         # A namespace of its own: a database that has been used before does not mix in.
         namespace = f"benchmark {started:%Y-%m-%dT%H:%M:%S.%f}"
         assert database is not None
-        self.settings = Settings(database=DatabaseSettings(connection_string=database))
+        self.settings = amend_settings(
+            Settings(), {**(changed or {}), "database.connection_string": database}
+        )
         self._now = started
         self._memori = AsyncMemori(
             database, namespace=namespace, settings=self.settings, clock=lambda: self._now
@@ -109,10 +120,14 @@ class MemoriMethod(Method):
                 user_id=conversation.owner,
             )
             self.receipts.update(receipt.status for receipt in receipts)
+        # What is made in the background (vectors, where an embedder is configured) is there too.
+        await self._memori.flush()
 
-    async def ask(self, conversation: Conversation, question: str, limit: int) -> list[str]:
-        self._now = (conversation.last_at or datetime.now(UTC)) + ASKED_AFTER
-        hits = await self._memori.recall(question, limit=limit, user_id=conversation.owner)
+    async def ask(
+        self, conversation: Conversation, question: LabelledQuestion, limit: int
+    ) -> list[str]:
+        self._now = question.asked_at or (conversation.last_at or datetime.now(UTC)) + ASKED_AFTER
+        hits = await self._memori.recall(question.question, limit=limit, user_id=conversation.owner)
         return [hit.external_id or "" for hit in hits]
 
 
@@ -137,6 +152,11 @@ class PlainFullText(Method):
         if conversation.owner not in self._floors:
             self._floors[conversation.owner] = QueryFloor([t.text for t in conversation.turns])
 
-    async def ask(self, conversation: Conversation, question: str, limit: int) -> list[str]:
-        rows = self._floors[conversation.owner].search(question, limit)
+    async def ask(
+        self, conversation: Conversation, question: LabelledQuestion, limit: int
+    ) -> list[str]:
+        rows = self._floors[conversation.owner].search(question.question, limit)
         return [conversation.turns[number].id for number, _ in rows]
+
+    async def release(self, conversation: Conversation) -> None:
+        self._floors.pop(conversation.owner).close()

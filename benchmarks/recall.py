@@ -1,8 +1,8 @@
 """Recall quality on labelled conversations: `python -m benchmarks.recall FILE...`.
 
 Every conversation is loaded through memori's public API and every question asked through
-`recall`; the plain FTS5 baseline answers the same questions in the same run. See README.md
-beside this file for the columns.
+`recall`; the plain FTS5 baseline answers the same questions in the same run, and with `--compare`
+other methods do. See README.md beside this file for the columns.
 """
 
 from __future__ import annotations
@@ -11,147 +11,29 @@ import argparse
 import asyncio
 import json
 import sys
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from statistics import median
 from typing import Any
 
-from benchmarks.conversations import (
-    Conversation,
-    LabelledFile,
-    LabelledFileError,
-    LabelledQuestion,
-    read_labelled_files,
+from benchmarks.ablation import SHOWN, Worth, ablations, worth
+from benchmarks.abstention import Abstention, measure_abstention
+from benchmarks.answers import Answer, Group, answer_all, group
+from benchmarks.compared import compared_methods
+from benchmarks.conversations import read_labelled_files
+from benchmarks.labels import LabelledFile, LabelledFileError
+from benchmarks.methods import MemoriMethod, PlainFullText
+from benchmarks.recall_tables import (
+    render_ablation,
+    render_abstention,
+    render_sessions,
+    render_turns,
 )
-from benchmarks.measures import MEASURES, Summary, score_question, summarise
-from benchmarks.methods import MemoriMethod, Method, PlainFullText
-from benchmarks.report import Progress, surroundings, table, warn
+from benchmarks.report import Progress, surroundings, warn
 from memori import MemoriError
 
 #: How many missing evidence ids a warning names.
 NAMED_MISSING = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One question answered by one method: its measures, and the seconds it took."""
-
-    file: str
-    conversation: str
-    category: str
-    question: str
-    method: str
-    ranked: tuple[str, ...]
-    scores: Mapping[str, float]
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """One row of the report: a method over all questions of a file, or of one category."""
-
-    file: str
-    category: str | None
-    method: str
-    summary: Summary
-    milliseconds: float
-
-
-async def answer_all(
-    files: Sequence[LabelledFile], methods: Sequence[Method], limit: int, progress: Progress
-) -> list[Answer]:
-    """Load every conversation into every method and ask its questions, in order."""
-    answers: list[Answer] = []
-    for file in files:
-        for place, conversation in enumerate(file.conversations, start=1):
-            progress.say(
-                f"{file.name}: loading {conversation.id} "
-                f"({place} of {len(file.conversations)}, {len(conversation.turns)} turns)"
-            )
-            for method in methods:
-                await method.load(conversation)
-            progress.say(
-                f"{file.name}: asking {conversation.id} "
-                f"({place} of {len(file.conversations)}, {len(conversation.questions)} questions)"
-            )
-            for question in conversation.questions:
-                if question.evidence:
-                    for method in methods:
-                        answers.append(
-                            await _answer(file.name, conversation, question, method, limit)
-                        )
-    progress.clear()
-    return answers
-
-
-async def _answer(
-    file: str, conversation: Conversation, question: LabelledQuestion, method: Method, limit: int
-) -> Answer:
-    started = time.perf_counter()
-    ranked = await method.ask(conversation, question.question, limit)
-    seconds = time.perf_counter() - started
-    scores = score_question(ranked, question.evidence, conversation.sessions, limit)
-    return Answer(
-        file,
-        conversation.id,
-        question.category,
-        question.question,
-        method.name,
-        tuple(ranked),
-        scores,
-        seconds,
-    )
-
-
-def group(answers: Sequence[Answer]) -> list[Group]:
-    """Rows of the report: each file as a whole, then by category; methods side by side."""
-    methods = list(dict.fromkeys(a.method for a in answers))
-    rows: list[Group] = []
-    for file in dict.fromkeys(a.file for a in answers):
-        of_file = [a for a in answers if a.file == file]
-        categories = sorted({a.category for a in of_file})
-        # A single category is the file over again.
-        for category in (None, *(categories if len(categories) > 1 else ())):
-            for method in methods:
-                chosen = [
-                    a
-                    for a in of_file
-                    if a.method == method and (category is None or a.category == category)
-                ]
-                rows.append(
-                    Group(
-                        file,
-                        category,
-                        method,
-                        summarise([a.scores for a in chosen]),
-                        median(a.seconds for a in chosen) * 1000,
-                    )
-                )
-    return rows
-
-
-def render(groups: Sequence[Group], limit: int) -> str:
-    """The table that is printed. Figures are per cent, but for the count and milliseconds."""
-    names = [m.name for m in MEASURES if m.depth <= limit]
-    header = ["file / category", "method", "questions"]
-    for name in names:
-        header += [name, "±"] if name == "recall@10" else [name]
-    header.append("p50 ms")
-    rows: list[list[str]] = []
-    for g in groups:
-        cells = [
-            g.file if g.category is None else f"  {g.category}",
-            g.method,
-            str(g.summary.questions),
-        ]
-        for name in names:
-            cells.append(f"{g.summary.means[name] * 100:.1f}")
-            if name == "recall@10":
-                cells.append(f"{g.summary.errors[name] * 100:.1f}")
-        rows.append([*cells, f"{g.milliseconds:.2f}"])
-    return table(header, rows, labels=2)
 
 
 def label_warnings(files: Sequence[LabelledFile]) -> list[str]:
@@ -246,6 +128,21 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--limit", type=_positive, default=20, help="hits asked for per question (default: 20)"
     )
+    made.add_argument(
+        "--compare",
+        action="store_true",
+        help="also BM25, and with an embedder configured embedding only and rank fusion",
+    )
+    made.add_argument(
+        "--ablate", action="store_true", help="also memori without each of its signals"
+    )
+    made.add_argument(
+        "--set",
+        action="append",
+        type=_setting,
+        metavar="KEY=VALUE",
+        help="a setting of memori, e.g. embedding.provider=wordllama; may be repeated",
+    )
     made.add_argument("--json", type=Path, metavar="OUT", help="also write everything here")
     return made
 
@@ -257,26 +154,35 @@ def _positive(text: str) -> int:
     return value
 
 
+def _setting(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or "." not in key:
+        raise argparse.ArgumentTypeError(f"{text!r} is not section.name=value")
+    return key, value
+
+
 async def run(arguments: argparse.Namespace) -> None:
     """Read, load, ask, print. Raises LabelledFileError and MemoriError."""
     files = read_labelled_files(arguments.files)
     for text in label_warnings(files):
         warn(text)
-    ours = MemoriMethod(arguments.database)
+    ours = MemoriMethod(arguments.database, dict(arguments.set or ()))
+    others = compared_methods(ours.settings) if arguments.compare else []
+    removed = ablations(ours) if arguments.ablate else []
     async with ours, PlainFullText() as baseline:
-        answers = await answer_all(files, [ours, baseline], arguments.limit, Progress())
+        methods = [ours, baseline, *others, *removed]
+        answers = await answer_all(files, methods, arguments.limit, Progress())
+        if not answers:
+            raise LabelledFileError("no question names evidence: nothing to measure")
+        abstained = await measure_abstention(files, answers, ours, arguments.limit)
     unstored = {status: n for status, n in ours.receipts.items() if status != "stored"}
     if unstored:
         counts = ", ".join(f"{n} {status}" for status, n in unstored.items())
         warn(f"not every turn was stored: {counts}")
-    if not answers:
-        raise LabelledFileError("no question names evidence: nothing to measure")
-    groups = group(answers)
-    print(render(groups, arguments.limit))
-    print(
-        "\nTurn level, per cent, averaged over questions; ± is the standard error of recall@10; "
-        "p50 ms is the time of one question."
-    )
+    without = {method.name for method in removed}
+    groups = group([answer for answer in answers if answer.method not in without])
+    found = _worths(answers, ours.name, without)
+    _show(groups, abstained, found, arguments)
     if arguments.json is not None:
         settings = {
             "limit": arguments.limit,
@@ -285,9 +191,56 @@ async def run(arguments: argparse.Namespace) -> None:
             "durability": ours.settings.database.durability,
         }
         report = as_report(files, groups, answers, settings, ours.receipts)
+        report["abstention"] = [asdict(each) for each in abstained]
+        report["ablation"] = [asdict(each) for each in found]
         arguments.json.write_text(
             json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
         )
+
+
+def _worths(answers: Sequence[Answer], whole: str, without: Collection[str]) -> list[Worth]:
+    """What each signal adds, file by file."""
+    scores: dict[tuple[str, str], list[Mapping[str, float]]] = {}
+    for answer in answers:
+        scores.setdefault((answer.file, answer.method), []).append(answer.scores)
+    return [
+        worth(
+            file,
+            method,
+            measure,
+            [each[measure] for each in scores[file, whole]],
+            [each[measure] for each in found],
+        )
+        for (file, method), found in scores.items()
+        if method in without
+        for measure in SHOWN
+        if measure in found[0]
+    ]
+
+
+def _show(
+    groups: Sequence[Group],
+    abstained: Sequence[Abstention],
+    found: Sequence[Worth],
+    arguments: argparse.Namespace,
+) -> None:
+    print(render_turns(groups, arguments.limit))
+    print(
+        "\nTurn level, per cent, averaged over questions; ± is the standard error; p50 ms is the "
+        "time of one question."
+    )
+    sessions = render_sessions(groups, arguments.limit)
+    if sessions is not None:
+        print(f"\n{sessions}\n\nSession level, as LongMemEval's own evaluation takes it.")
+    if abstained:
+        print(f"\n{render_abstention(abstained)}")
+        print(
+            "\nown: answered with anything; foreign: asked of another conversation's memory and "
+            "answered with nothing."
+        )
+    if found:
+        print(f"\n{render_ablation(found)}")
+        print("\nPoints lost when the signal's weight is 0; ± is the standard error of that.")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

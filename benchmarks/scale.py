@@ -21,9 +21,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.calls import ASYNC, BLOCK, FLOOR, LIMIT, RECALL, RECORD, USER, Plan
-from benchmarks.conversations import LabelledFileError, read_labelled_files
+from benchmarks.conversations import read_labelled_files
 from benchmarks.floors import InsertFloor, QueryFloor
 from benchmarks.growing import Shape, Speech, shape_of
+from benchmarks.labels import LabelledFileError
 from benchmarks.owners import OwnersRow, measure_owners
 from benchmarks.processes import ServerFailed
 from benchmarks.report import Progress, surroundings, table
