@@ -38,6 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
     _taking_back(verbs)
     _looking(verbs)
     _importing(verbs)
+    _evaluating(verbs)
     for verb in set(verbs.choices.values()):
         _global_options(verb, "after")
     return parser
@@ -90,6 +91,13 @@ def count_argument(text: str) -> int:
     if not re.fullmatch("[1-9][0-9]{0,8}", text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
     return int(text)
+
+
+def svg_argument(text: str) -> str:
+    """The name of an SVG file."""
+    if not text.lower().endswith(".svg"):
+        raise argparse.ArgumentTypeError(f"{text!r}: the picture is an SVG; end its name in .svg")
+    return text
 
 
 class _Parser(argparse.ArgumentParser):
@@ -344,3 +352,26 @@ def _importing(verbs: _Verbs[_Parser]) -> None:
     verb.add_argument("--session", metavar="ID", help="put every turn into this conversation")
     verb.add_argument("--errors", metavar="FILE", help="write every bad line there, as JSON lines")
     verb.add_argument("--quiet", action="store_true", help="show no progress")
+
+
+def _evaluating(verbs: _Verbs[_Parser]) -> None:
+    verb = _add(
+        verbs,
+        "eval",
+        "ask for a sample of what is kept, and see whether it comes back",
+        "Also lists near duplicates, possible contradictions and stale memories. Changes nothing.",
+    )
+    verb.add_argument(
+        "--sample",
+        type=count_argument,
+        default=100,
+        metavar="N",
+        help="items to ask for: memories, and turns where those are fewer (100)",
+    )
+    verb.add_argument(
+        "--seed", type=count_argument, default=1, metavar="N", help="draws another sample (1)"
+    )
+    verb.add_argument(
+        "--plot", type=svg_argument, metavar="FILE.svg", help="draw recall against rank"
+    )
+    _limit(verb, 10)

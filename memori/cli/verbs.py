@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from memori.api import AsyncMemori
-from memori.cli import importing, looking, reading, taking_back, writing
+from memori.cli import evaluating, importing, looking, reading, taking_back, writing
 from memori.cli.output import ExitCode, Output
 from memori.config import Settings
 
@@ -43,5 +43,6 @@ VERBS: Mapping[str, _Runner] = {
         "operations": looking.operations,
         "stats": looking.stats,
         "import": importing.import_,
+        "eval": evaluating.eval_,
     }.items()
 }
