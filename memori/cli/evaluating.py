@@ -68,7 +68,7 @@ def _show(found: Evaluation, args: argparse.Namespace, out: Output) -> None:
 
 
 def _show_shares(found: Evaluation, out: Output) -> None:
-    kinds = [kind for kind in _KINDS if found.found(1, kind).asked]
+    kinds: list[Kind | None] = [kind for kind in _KINDS if found.found(1, kind).asked]
     if len(kinds) == 2:
         kinds = kinds[:1]  # all of them are of this kind
     ranks = (*RANKS, DEEPEST)

@@ -90,12 +90,33 @@ def _what(hit: Hit) -> str:
 
 
 def _show_signals(hits: Sequence[Hit], out: Output) -> None:
+    """Points by signal, a row a hit in the order above; details, where there are any, below."""
+    points = [{signal.name: signal.points for signal in hit.why} for hit in hits]
+    most: dict[str, float] = {}
+    for of_hit in points:
+        for name, value in of_hit.items():
+            most[name] = max(most.get(name, 0.0), abs(value))
+    names = sorted(most, key=lambda name: -most[name])
     out.say("")
     out.table(
-        ("HIT", "SIGNAL", "POINTS", "DETAIL"),
+        ("HIT", "SCORE", *(name.upper() for name in names), "TEXT"),
         [
-            (hit.id, signal.name, f"{signal.points:+.3f}", signal.detail)
-            for hit in hits
-            for signal in hit.why
+            (
+                str(number),
+                f"{hit.score:.3f}",
+                *(f"{of_hit[name]:+.3f}" if name in of_hit else "" for name in names),
+                hit.text,
+            )
+            for number, (hit, of_hit) in enumerate(zip(hits, points, strict=True), start=1)
         ],
+        lines=1,
     )
+    details = [
+        (str(number), signal.name, signal.detail)
+        for number, hit in enumerate(hits, start=1)
+        for signal in hit.why
+        if signal.detail
+    ]
+    if details:
+        out.say("")
+        out.table(("HIT", "SIGNAL", "DETAIL"), details)

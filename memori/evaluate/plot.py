@@ -13,6 +13,7 @@ from html import escape
 from memori.evaluate.evaluation import DEEPEST, Evaluation, Share
 from memori.model import Kind
 
+_TITLE = "Share of what was asked for that came back"
 _WIDTH, _HEIGHT = 640, 400
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 24, 56, 56
 #: Told apart by people who see few colours, too (Okabe and Ito 2008); one is dashed besides.
@@ -43,9 +44,6 @@ def draw(evaluation: Evaluation) -> str:
         f'viewBox="0 0 {_WIDTH} {_HEIGHT}" font-family="sans-serif" font-size="13" fill="#222">\n'
         f"<title>{_TITLE}</title>\n" + "\n".join(parts) + "\n</svg>\n"
     )
-
-
-_TITLE = "What was asked for and came back"
 
 
 def _frame() -> list[str]:
