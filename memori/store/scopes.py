@@ -45,9 +45,7 @@ class KnownScope(NamedTuple):
     digest_key: bytes
 
 
-def find_scope(
-    connection: Connection, scope: Scope, *, hold: bool = False
-) -> KnownScope | None:
+def find_scope(connection: Connection, scope: Scope, *, hold: bool = False) -> KnownScope | None:
     """The scope's number and key, None when nothing was ever written to it.
 
     Args:
