@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from memori.api import AsyncMemori
-from memori.cli import importing, looking, reading, taking_back, writing
+from memori.cli import importing, looking, moving, owning, reading, taking_back, writing
 from memori.cli.output import ExitCode, Output
 from memori.config import Settings
 
@@ -24,7 +24,7 @@ def _opened(verb: _Verb) -> _Runner:
 
 
 #: Every verb but `path`, which opens no database.
-VERBS: Mapping[str, _Runner] = {
+VERBS: Mapping[str, _Runner] = {"copy": moving.copy} | {
     name: _opened(verb)
     for name, verb in {
         "remember": writing.remember,
@@ -43,5 +43,9 @@ VERBS: Mapping[str, _Runner] = {
         "operations": looking.operations,
         "stats": looking.stats,
         "import": importing.import_,
+        "export": moving.export,
+        "backup": moving.backup,
+        "users": owning.users,
+        "verify": owning.verify,
     }.items()
 }
