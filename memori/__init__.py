@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from memori.config import load_settings as load_settings
     from memori.errors import Closed as Closed
     from memori.errors import ConfigurationError as ConfigurationError
+    from memori.errors import Interrupted as Interrupted
     from memori.errors import InvalidArgument as InvalidArgument
     from memori.errors import MemoriError as MemoriError
     from memori.errors import NotFound as NotFound
@@ -53,6 +54,7 @@ _HOME = {
     "memori.errors": (
         "Closed",
         "ConfigurationError",
+        "Interrupted",
         "InvalidArgument",
         "MemoriError",
         "NotFound",

@@ -41,3 +41,7 @@ class StoreUnavailable(MemoriError):
 
 class Closed(MemoriError):
     """The object was closed and cannot be used any more."""
+
+
+class Interrupted(MemoriError):
+    """A long verb was asked to stop, and did; nothing half done is left."""

@@ -220,7 +220,7 @@ class Owning(Engine):
         progress: Callable[[CopyProgress], None] | None = None,
         stopped: Stop = _never,
     ) -> CopyReport:
-        """Read back what `export` wrote as `jsonl`: ids, times and history are kept.
+        """Read back what `export` wrote as `sqlite` or `jsonl`: ids, times, history are kept.
 
         May be repeated: what is here already, or was changed here since, is left alone.
 

@@ -25,6 +25,7 @@ NAMES = [
     "Forgotten",
     "History",
     "Hit",
+    "Interrupted",
     "InvalidArgument",
     "Memori",
     "MemoriError",

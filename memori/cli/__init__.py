@@ -89,6 +89,9 @@ def _explain(error: Exception, out: Output) -> ExitCode:
     if isinstance(error, errors.NotFound | errors.OperationConflict):
         out.error(str(error))
         return ExitCode.NOTHING
+    if isinstance(error, errors.Interrupted):
+        out.error(str(error))
+        return ExitCode.INTERRUPTED
     if isinstance(error, errors.ConfigurationError | errors.ScopeError | errors.InvalidArgument):
         out.error(str(error))
         return ExitCode.USAGE

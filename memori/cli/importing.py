@@ -6,23 +6,21 @@ import argparse
 import contextlib
 import json
 import os
-import shutil
-import signal
 import time
 from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import TextIO
 
 from memori.api import AsyncMemori
+from memori.cli.moving import show_copied
 from memori.cli.output import ExitCode, Output, amount
-from memori.cli.table import display_width
-from memori.errors import MemoriError
+from memori.cli.progress import ProgressLine, stop_on_interrupt
+from memori.errors import InvalidArgument, MemoriError
 from memori.model import as_json
 from memori.transfer.conversations import BadLine
+from memori.transfer.exports import export_format
 from memori.transfer.importer import ImportReport, Progress, import_files
 
 _SHOWN_BAD_LINES = 10
-_REDRAW_SECONDS = 0.1
 _PRIVATE = 0o600
 
 
@@ -32,10 +30,15 @@ async def import_(memori: AsyncMemori, args: argparse.Namespace, out: Output) ->
         # Before anything is written, so that a typing error in the third name costs nothing.
         with Path(name).open("rb"):  # noqa: ASYNC230  # nothing else runs yet
             pass
-    display = ProgressLine(out.err, shown=out.err.isatty() and not args.quiet)
+    exports = [name for name in args.files if export_format(Path(name)) is not None]
+    if exports:
+        return await _import_export(memori, exports[0], args, out)
+    if args.all:
+        raise InvalidArgument("--all is for the files of `memori export`")
+    display = _ImportLine(out.err, shown=out.err.isatty() and not args.quiet)
     began = time.monotonic()
     with contextlib.ExitStack() as stack:
-        stopped = stack.enter_context(_stop_on_interrupt())
+        stopped = stack.enter_context(stop_on_interrupt())
         on_bad_line = stack.enter_context(_bad_line_file(args.errors)) if args.errors else None
         stack.callback(display.clear)
         try:
@@ -57,6 +60,24 @@ async def import_(memori: AsyncMemori, args: argparse.Namespace, out: Output) ->
     else:
         _show(report, time.monotonic() - began, out, errors_in=args.errors)
     return _status(report)
+
+
+async def _import_export(
+    memori: AsyncMemori, name: str, args: argparse.Namespace, out: Output
+) -> ExitCode:
+    """Import what `memori export` wrote."""
+    if len(args.files) > 1:
+        raise InvalidArgument(f"{name} is an export; import it by itself")
+    if args.format or args.session:
+        raise InvalidArgument(f"{name} is an export, which knows its format and sessions")
+    display = ProgressLine(out.err, shown=out.err.isatty() and not args.quiet)
+    with contextlib.ExitStack() as stack:
+        stopped = stack.enter_context(stop_on_interrupt())
+        stack.callback(display.clear)
+        report = await memori.import_export(
+            name, everyone=args.all, progress=display.copied, stopped=stopped
+        )
+    return show_copied(report, out)
 
 
 def _status(report: ImportReport) -> ExitCode:
@@ -95,72 +116,29 @@ def _show(report: ImportReport, seconds: float, out: Output, *, errors_in: str |
         out.note(f"take it back with `memori undo {report.import_id}`")
 
 
-class ProgressLine:
-    """One line on the terminal that is drawn again and again.
+class _ImportLine(ProgressLine):
+    """The progress of an import, which remembers its counts."""
 
-    Args:
-        stream: where to draw.
-        shown: False to draw nothing and only remember the counts.
-    """
-
-    def __init__(self, stream: TextIO, *, shown: bool) -> None:
-        self.stored = 0
-        self._stream = stream
-        self._shown = shown
-        self._began = time.monotonic()
-        self._drawn_at = 0.0
-        self._width = 0
+    stored = 0
 
     def update(self, progress: Progress) -> None:
-        """Draw how far it is, at most ten times a second."""
+        """Draw how far it is."""
         self.stored = progress.turns_stored
-        now = time.monotonic()
-        if not self._shown or now - self._drawn_at < _REDRAW_SECONDS:
-            return
-        self._drawn_at = now
-        text = self._text(progress, now - self._began)[: shutil.get_terminal_size().columns - 1]
-        padding = " " * max(0, self._width - display_width(text))
-        self._width = display_width(text)
-        self._stream.write(f"\r{text}{padding}")
-        self._stream.flush()
-
-    def clear(self) -> None:
-        """Take the line away."""
-        if self._width:
-            self._stream.write(f"\r{' ' * self._width}\r")
-            self._stream.flush()
-            self._width = 0
-
-    def _text(self, progress: Progress, seconds: float) -> str:
-        place = f"{progress.offset / 1e6:,.1f} MB"
-        if progress.size:
-            place = f"{min(progress.offset / progress.size, 1):4.0%}"
-        parts = [
-            f"{Path(progress.file).name} {place}",
-            f"{progress.turns_done:,} turns",
-            f"{progress.turns_done / max(seconds, 1e-3):,.0f}/s",
-        ]
-        if progress.bad_lines:
-            parts.append(f"{progress.bad_lines:,} bad")
-        return "  ".join(parts)
+        self.draw(lambda seconds: _text(progress, seconds))
 
 
-@contextlib.contextmanager
-def _stop_on_interrupt() -> Generator[Callable[[], bool]]:
-    """Let the first Ctrl-C end the import after the batch under way, the second at once."""
-    interrupts = 0
-
-    def interrupt(signum: int, frame: object) -> None:
-        nonlocal interrupts
-        interrupts += 1
-        if interrupts > 1:
-            raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGINT, interrupt)
-    try:
-        yield lambda: interrupts > 0
-    finally:
-        signal.signal(signal.SIGINT, before)
+def _text(progress: Progress, seconds: float) -> str:
+    place = f"{progress.offset / 1e6:,.1f} MB"
+    if progress.size:
+        place = f"{min(progress.offset / progress.size, 1):4.0%}"
+    parts = [
+        f"{Path(progress.file).name} {place}",
+        f"{progress.turns_done:,} turns",
+        f"{progress.turns_done / max(seconds, 1e-3):,.0f}/s",
+    ]
+    if progress.bad_lines:
+        parts.append(f"{progress.bad_lines:,} bad")
+    return "  ".join(parts)
 
 
 @contextlib.contextmanager

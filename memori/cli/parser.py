@@ -7,8 +7,10 @@ import re
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, NoReturn
 
+from memori.cli.owner_options import add_owner_verbs
 from memori.environment import DISTRIBUTION
 from memori.model import CATEGORIES, SOURCES
 from memori.transfer.conversations import FORMATS
@@ -17,7 +19,8 @@ _AGO = re.compile(r"(\d{1,6})\s*(m|h|d|w)", re.IGNORECASE)
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _EPILOG = """\
 exit status: 0 done; 1 nothing found, or not kept; 2 wrong usage or configuration;
-3 database busy or unavailable; 4 imported, but not every line; 70 a bug; 130 interrupted
+3 database busy or unavailable; 4 done, but not all of it is well (bad lines, findings);
+70 a bug; 130 interrupted
 """
 
 
@@ -39,6 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
     _looking(verbs)
     _importing(verbs)
     _evaluating(verbs)
+    add_owner_verbs(partial(_add, verbs))
     for verb in set(verbs.choices.values()):
         _global_options(verb, "after")
     return parser
@@ -343,14 +347,18 @@ def _importing(verbs: _Verbs[_Parser]) -> None:
     verb = _add(
         verbs,
         "import",
-        "load conversations from files",
-        "JSON lines of turns, labelled conversations or OpenAI messages. Safe to repeat: what is "
-        "in already is not added again, so an interrupted import is continued by running it again.",
+        "load conversations or exports from files",
+        "JSON lines of turns, labelled conversations or OpenAI messages, or what `memori export` "
+        "wrote. Safe to repeat: what is in already is not added again, so an interrupted import is "
+        "continued by running it again.",
     )
     verb.add_argument("files", nargs="+", metavar="FILE", help="UTF-8, any size")
     verb.add_argument("--format", choices=FORMATS, help="instead of recognising it")
     verb.add_argument("--session", metavar="ID", help="put every turn into this conversation")
     verb.add_argument("--errors", metavar="FILE", help="write every bad line there, as JSON lines")
+    verb.add_argument(
+        "--all", action="store_true", help="of an export: every scope in it, under its own names"
+    )
     verb.add_argument("--quiet", action="store_true", help="show no progress")
 
 

@@ -7,7 +7,16 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from memori.api import AsyncMemori
-from memori.cli import evaluating, importing, looking, reading, taking_back, writing
+from memori.cli import (
+    evaluating,
+    importing,
+    looking,
+    moving,
+    owning,
+    reading,
+    taking_back,
+    writing,
+)
 from memori.cli.output import ExitCode, Output
 from memori.config import Settings
 
@@ -24,7 +33,7 @@ def _opened(verb: _Verb) -> _Runner:
 
 
 #: Every verb but `path`, which opens no database.
-VERBS: Mapping[str, _Runner] = {
+VERBS: Mapping[str, _Runner] = {"copy": moving.copy} | {
     name: _opened(verb)
     for name, verb in {
         "remember": writing.remember,
@@ -44,5 +53,9 @@ VERBS: Mapping[str, _Runner] = {
         "stats": looking.stats,
         "import": importing.import_,
         "eval": evaluating.eval_,
+        "export": moving.export,
+        "backup": moving.backup,
+        "users": owning.users,
+        "verify": owning.verify,
     }.items()
 }

@@ -14,7 +14,7 @@ from typing import Literal
 
 from sqlalchemy import Table
 
-from memori.errors import InvalidArgument, StoreUnavailable
+from memori.errors import Interrupted, InvalidArgument, StoreUnavailable
 from memori.model import Scope
 from memori.store import owners, scopes, staging
 from memori.store.catalogue import RowSum, Values, key_of, owned_tables
@@ -67,10 +67,6 @@ class CopyReport:
     interrupted: bool = False
 
 
-class Stopped(Exception):
-    """The copy was asked to stop."""
-
-
 class _OtherStateError(Exception):
     """What an earlier copy left was read from another state of the source."""
 
@@ -117,16 +113,23 @@ class Copier:
         """Copy.
 
         Raises:
-            InvalidArgument: the target holds another history of a scope; nothing was written.
+            InvalidArgument: the target holds another history of a scope, or there is more than
+                one where one was asked for; nothing was written.
             StoreUnavailable: what arrived differs from what was sent.
         """
         done: list[CopiedScope] = []
         try:
-            jobs = [self._job(head) for head in self._source.heads()]
+            heads = self._source.heads()
+            if self._into is not None and len(heads) != 1:
+                raise InvalidArgument(
+                    f"there are {len(heads)} scopes in it, which cannot become one; take all of "
+                    "them under their own names with --all (everyone=True)"
+                )
+            jobs = [self._job(head) for head in heads]
             for number, job in enumerate(jobs, 1):
                 self._at = (number, len(jobs))
                 done.append(self._copy(job))
-        except Stopped:
+        except Interrupted:
             return CopyReport(scopes=tuple(done), interrupted=True)
         return CopyReport(scopes=tuple(done))
 
@@ -259,7 +262,7 @@ class Copier:
 
     def _check(self) -> None:
         if self._stopped():
-            raise Stopped
+            raise Interrupted("stopped; copying again continues")
 
     def _tell(self, scope: Scope, table: Table, done: int, total: int) -> None:
         if self._progress is not None:

@@ -11,20 +11,29 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from memori.errors import InvalidArgument, NotFound
+from memori.config import DatabaseSettings
+from memori.errors import Interrupted, NotFound
 from memori.model import Exported, ExportFormat, Scope
 from memori.store.database import Database
 from memori.store.snapshot import copy_file
-from memori.transfer.copying import Copier, CopyProgress, CopyReport, Stopped
-from memori.transfer.databases import Chosen, copy_to_file, source_of
+from memori.transfer.copying import Copier, CopyProgress, CopyReport
+from memori.transfer.databases import (
+    Chosen,
+    copy_scopes,
+    copy_to_file,
+    file_url,
+    opened,
+    source_of,
+)
 from memori.transfer.files import whole_file
-from memori.transfer.jsonl import JsonlSource, write_jsonl
+from memori.transfer.jsonl import JsonlSource, is_header, write_jsonl
 from memori.transfer.markdown import write_markdown
 from memori.transfer.source import DatabaseSource
 from memori.transfer.waiting import WaitingDatabase
 
 Tell = Callable[[CopyProgress], None]
 Stop = Callable[[], bool]
+_SQLITE_MAGIC = b"SQLite format 3\x00"
 
 
 async def export(
@@ -48,14 +57,11 @@ async def export(
                 source, part, chosen=chosen, progress=progress, stopped=stopped
             )
             rows = _total(report)
-            interrupted = report.interrupted
         else:
             write = write_jsonl if format == "jsonl" else write_markdown
-            rows, interrupted = await _write_text(
+            rows = await _write_text(
                 source, part, chosen, partial(write, written_at=now), progress, stopped
             )
-        if interrupted:
-            raise KeyboardInterrupt
     return Exported(
         file=str(file),
         format=format,
@@ -74,18 +80,18 @@ async def import_export(
     stopped: Stop,
 ) -> CopyReport:
     """Read scopes from a file into a database; see `Owning.import_export`."""
+    if export_format(file) == "sqlite":
+        settings = DatabaseSettings(connection_string=file_url(file))
+        async with opened(settings, must_exist=True) as source:
+            return await copy_scopes(
+                source, target, Chosen(), into=into, progress=progress, stopped=stopped
+            )
     waiting = WaitingDatabase(target)
     abandoned = threading.Event()
 
     def whole() -> CopyReport:
-        source = JsonlSource(file)
-        if into is not None and len(source.heads()) != 1:
-            raise InvalidArgument(
-                f"{file} holds {len(source.heads())} scopes; import all of them under their own "
-                "names with --all (everyone=True)"
-            )
         copier = Copier(
-            source,
+            JsonlSource(file),
             waiting,
             into=into,
             progress=progress,
@@ -97,6 +103,17 @@ async def import_export(
         return await asyncio.to_thread(whole)
     finally:
         abandoned.set()
+
+
+def export_format(file: Path) -> ExportFormat | None:
+    """Which export that can be imported a file is, by how it begins; None when it is none."""
+    if not file.is_file():
+        return None  # a pipe must not be read twice
+    with file.open("rb") as stream:
+        first = stream.readline(4_096)
+    if first.startswith(_SQLITE_MAGIC):
+        return "sqlite"
+    return "jsonl" if is_header(first) else None
 
 
 async def back_up(
@@ -112,8 +129,6 @@ async def back_up(
             report = await copy_to_file(
                 source, part, chosen=Chosen(), progress=progress, stopped=stopped
             )
-            if report.interrupted:
-                raise KeyboardInterrupt
             rows = _total(report)
     return Exported(
         file=str(file), format="sqlite", scopes=scopes, rows=rows, size_bytes=_size(file)
@@ -127,22 +142,18 @@ async def _write_text(
     write: Callable[..., dict[str, int]],
     progress: Tell | None,
     stopped: Stop,
-) -> tuple[dict[str, int], bool]:
+) -> dict[str, int]:
     """Write in one snapshot; a snapshot that has to be taken again begins the file again."""
     abandoned = threading.Event()
 
-    def whole(connection: Connection) -> tuple[dict[str, int], bool]:
+    def whole(connection: Connection) -> dict[str, int]:
         with part.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as stream:
-            try:
-                rows = write(
-                    source_of(connection, chosen),
-                    stream,
-                    progress=progress,
-                    stopped=lambda: abandoned.is_set() or stopped(),
-                )
-            except Stopped:
-                return {}, True
-        return rows, False
+            return write(
+                source_of(connection, chosen),
+                stream,
+                progress=progress,
+                stopped=lambda: abandoned.is_set() or stopped(),
+            )
 
     try:
         return await source.read(whole)
@@ -155,6 +166,8 @@ def _size(file: Path) -> int:
 
 
 def _total(report: CopyReport) -> dict[str, int]:
+    if report.interrupted:
+        raise Interrupted("stopped; no file was written")
     total: dict[str, int] = {}
     for scope in report.scopes:
         for name, count in scope.rows.items():

@@ -17,10 +17,10 @@ from typing import Any, BinaryIO, TextIO, cast
 
 from sqlalchemy import Table
 
-from memori.errors import InvalidArgument
+from memori.errors import Interrupted, InvalidArgument
 from memori.intake import check_scope
 from memori.store.catalogue import RowSum, Values, from_record, owned_tables, to_record
-from memori.transfer.copying import CopyProgress, Stopped
+from memori.transfer.copying import CopyProgress
 from memori.transfer.source import Head, Source
 
 NAME = "memori"
@@ -43,7 +43,7 @@ def write_jsonl(
         How many rows were written, by table.
 
     Raises:
-        Stopped: it was asked to stop.
+        Interrupted: it was asked to stop.
     """
     heads = source.heads()
     rows: dict[str, int] = {table.name: 0 for table in owned_tables()}
@@ -66,7 +66,7 @@ def write_jsonl(
         for table in owned_tables():
             for batch in source.batches(head, table):
                 if stopped():
-                    raise Stopped
+                    raise Interrupted("stopped; no file was written")
                 for values in batch:
                     line({"table": table.name, "row": to_record(table, values)})
                 sums[table.name].add(table, batch)
@@ -99,13 +99,11 @@ def _scope_line(head: Head) -> dict[str, Any]:
     }
 
 
-def is_export(path: Path) -> bool:
-    """Whether a file begins as `write_jsonl` begins it."""
-    with path.open("rb") as stream:
-        first = stream.readline(4_096)
+def is_header(line: bytes) -> bool:
+    """Whether a file that begins with this line was written by `write_jsonl`."""
     try:
-        value: Any = json.loads(first)
-    except ValueError:
+        value: Any = json.loads(line)
+    except (ValueError, RecursionError):
         return False
     return isinstance(value, dict) and cast("dict[str, Any]", value).get(NAME) == "export"
 

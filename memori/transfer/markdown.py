@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, TextIO
 
+from memori.errors import Interrupted
 from memori.model import CATEGORIES
 from memori.store.catalogue import Values
 from memori.store.rows import in_offset
 from memori.store.tables import memories, sessions, turns
-from memori.transfer.copying import CopyProgress, Stopped
+from memori.transfer.copying import CopyProgress
 from memori.transfer.source import Head, Source
 
 #: Every ASCII mark that Markdown or HTML gives a meaning; a backslash takes it away.
@@ -48,7 +49,7 @@ def write_markdown(
         How many memories, sessions and turns were written.
 
     Raises:
-        Stopped: it was asked to stop.
+        Interrupted: it was asked to stop.
     """
     heads = source.heads()
     written = {"memories": 0, "sessions": 0, "turns": 0}
@@ -61,7 +62,7 @@ def write_markdown(
             table: str, done: int, rows: int, *, head: Head = head, number: int = number
         ) -> None:
             if stopped():
-                raise Stopped
+                raise Interrupted("stopped; no file was written")
             if progress is not None:
                 progress(
                     CopyProgress(

@@ -1,0 +1,85 @@
+"""What the verbs of a database's owner take: export, copy, backup, users, verify."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+from memori.model import EXPORT_FORMATS
+
+USER_ACTIONS = ("list", "export", "erase", "rename")
+_Add = Callable[..., argparse.ArgumentParser]
+
+
+def add_owner_verbs(add: _Add) -> None:
+    """Add the verbs; `add` takes a name, a summary and a detail and answers the verb's parser."""
+    verb = add(
+        "export",
+        "write memory to a file to take anywhere",
+        "One scope, unless --all; what was forgotten stays out. The file is written whole or not "
+        "at all, and readable by you alone.",
+    )
+    verb.add_argument("file", metavar="FILE", help="where to")
+    _export_options(verb)
+    verb.add_argument("--all", action="store_true", help="every user and namespace")
+    _quiet(verb)
+
+    verb = add(
+        "copy",
+        "copy memory between databases",
+        "Every user and namespace, or those of --user and --namespace, with everything in them. "
+        "Checked by checksums. Safe to repeat: an interrupted copy goes on where it stopped.",
+    )
+    verb.add_argument("--from", dest="source", required=True, metavar="URL", help="where from")
+    verb.add_argument("--to", dest="target", required=True, metavar="URL", help="where to")
+    _quiet(verb)
+
+    verb = add(
+        "backup",
+        "copy the whole database into a SQLite file",
+        "As it is at one moment, while others go on writing; with what was forgotten.",
+    )
+    verb.add_argument("file", metavar="FILE", help="where to")
+    verb.add_argument("--force", action="store_true", help="replace a file that is there")
+    _quiet(verb)
+
+    verb = add(
+        "users",
+        "list, export, erase or rename users",
+        "A user's every namespace, or the one of --namespace.",
+    )
+    verb.add_argument("action", choices=USER_ACTIONS, metavar="|".join(USER_ACTIONS), help="what")
+    verb.add_argument("name", nargs="?", metavar="NAME", help="the user; for list: only this one")
+    verb.add_argument("to", nargs="?", metavar="TO", help="export: the file; rename: the new name")
+    _export_options(verb)
+    verb.add_argument("--yes", action="store_true", help="erase: do not ask")
+    verb.add_argument("--limit", type=int, default=100, metavar="N", help="list: so many (100)")
+    verb.add_argument("--cursor", metavar="CURSOR", help="list: the next page")
+    _quiet(verb)
+
+    verb = add(
+        "verify",
+        "check that the database is sound",
+        "References, digests, and the index against the rows, in every scope or those of --user "
+        "and --namespace. Others may go on writing. Exit status 4 when something is wrong.",
+    )
+    verb.add_argument(
+        "--repair", action="store_true", help="make index, counts and digests anew where wrong"
+    )
+    _quiet(verb)
+
+
+def _export_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--format",
+        choices=EXPORT_FORMATS,
+        help="by default as the file's name ends (.jsonl, .md), else sqlite",
+    )
+    verb.add_argument(
+        "--include-forgotten", action="store_true", help="also what was forgotten, not yet purged"
+    )
+    verb.add_argument("--force", action="store_true", help="replace a file that is there")
+
+
+def _quiet(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--quiet", action="store_true", help="show no progress")
