@@ -7,6 +7,7 @@ each database would meet one in its own way.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePath
 from typing import Any, cast
 
 from memori.errors import InvalidArgument, NotFound
@@ -75,6 +76,18 @@ def as_ids(value: object, what: str) -> list[str]:
         NotFound: no id can be like one of them.
     """
     return [as_id(each, what) for each in as_list(value, what)]
+
+
+def as_path(value: object, what: str) -> Path:
+    """The name of a file.
+
+    Raises:
+        InvalidArgument: no file can have it.
+    """
+    name = str(value) if isinstance(value, str | PurePath) else ""
+    if not name.strip() or "\x00" in name:
+        raise InvalidArgument(f"{what} must be the name of a file")
+    return Path(name)
 
 
 def as_list(value: object, what: str) -> list[Any]:

@@ -21,7 +21,7 @@ from memori.store.tables import turns as turn_rows
 GROUP_MARK = ":"
 GROUP_VERB = "import"
 #: What `operations` can be asked for.
-VERBS = ("remember", "record", "update", "forget", "restore", "undo", "release", GROUP_VERB)
+VERBS = tuple(f"remember record update forget restore undo release rename {GROUP_VERB}".split())
 
 
 def find_turn(connection: Connection, scope_id: int, turn_id: str) -> tuple[Row[Any], str] | None:

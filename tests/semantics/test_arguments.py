@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -59,6 +60,16 @@ MOMENT: list[tuple[list[Any], Expected]] = [
     (TIME, InvalidArgument),
     (OUTSIDE_TIME, InvalidArgument),
 ]
+
+FILE: dict[str, list[tuple[list[Any], Expected]]] = {
+    "file": [(["", " ", "a\x00b", 5, None, True, b"x", ["x"], Odd()], InvalidArgument)]
+}
+NOBODY: list[tuple[list[Any], Expected]] = [([*NAME, None], ScopeError)]
+FORMAT: dict[str, list[tuple[list[Any], Expected]]] = {
+    "format": [(["xml", "", 5, None, ["jsonl"], Odd()], InvalidArgument)],
+    "include_forgotten": [([*FLAG, None], InvalidArgument)],
+    "force": [([*FLAG, None], InvalidArgument)],
+}
 
 #: By verb and argument: wrong values and what is said of them.
 WRONG: dict[str, dict[str, list[tuple[list[Any], Expected]]]] = {
@@ -155,15 +166,26 @@ WRONG: dict[str, dict[str, list[tuple[list[Any], Expected]]]] = {
     },
     "quarantined": {"limit": [(LIMIT, InvalidArgument)]},
     "stats": {},
+    "users": {"limit": [(LIMIT, InvalidArgument)], "cursor": [(CURSOR, InvalidArgument)]},
+    "rename_user": {"user_id": NOBODY, "new_user_id": NOBODY},
+    "erase_user": {"user_id": NOBODY},
+    "export": {**FILE, **FORMAT, "everyone": [([*FLAG, None], InvalidArgument)]},
+    "export_user": {"user_id": NOBODY, **FILE, **FORMAT},
+    "import_export": {**FILE, "everyone": [([*FLAG, None], InvalidArgument)]},
+    "backup": {**FILE, "force": [([*FLAG, None], InvalidArgument)]},
+    "verify": {"repair": [([*FLAG, None], InvalidArgument)]},
     "flush": {"timeout": [(["1", b"1", [], True, Odd()], InvalidArgument)]},
 }
 #: Verbs that take nothing, and what every other verb takes besides.
 BARE = {"open", "close", "schema", "maintain"}
+UNOWNED = {"flush", "backup"}
+#: Functions that are called back.
+CALLED = {"progress", "stopped"}
 SCOPE = {"user_id": [(NAME, ScopeError)], "namespace": [(NAME, ScopeError)]}
 
 
 def _arguments(verb: str) -> dict[str, list[tuple[list[Any], Expected]]]:
-    return WRONG[verb] | ({} if verb == "flush" else SCOPE)
+    return ({} if verb in UNOWNED else SCOPE) | WRONG[verb]
 
 
 def _cases(verb: str) -> Iterator[tuple[str, Any, Expected]]:
@@ -181,13 +203,13 @@ def test_every_argument_of_every_verb_is_in_the_table() -> None:
     }
     assert verbs == set(WRONG) | BARE
     for verb in WRONG:
-        taken = set(inspect.signature(getattr(AsyncMemori, verb)).parameters) - {"self"}
+        taken = set(inspect.signature(getattr(AsyncMemori, verb)).parameters) - {"self", *CALLED}
         assert taken == set(_arguments(verb)), verb
 
 
 @pytest.mark.parametrize("verb", WRONG)
 async def test_a_wrong_value_is_said_plainly_and_does_nothing(
-    memori: AsyncMemori, verb: str
+    memori: AsyncMemori, verb: str, tmp_path: Path
 ) -> None:
     memory_id = await kept(memori, "Ana lives in Porto", tags=["home"], operation_id="first")
     await said(memori, "my kitten is grey")
@@ -203,6 +225,12 @@ async def test_a_wrong_value_is_said_plainly_and_does_nothing(
         "get": {"item_id": memory_id},
         "history": {"item_id": memory_id},
         "turns": {"session_id": "talk"},
+        "rename_user": {"user_id": "default", "new_user_id": "ana"},
+        "erase_user": {"user_id": "default"},
+        "export": {"file": tmp_path / "file"},
+        "export_user": {"user_id": "default", "file": tmp_path / "file"},
+        "import_export": {"file": tmp_path / "file"},
+        "backup": {"file": tmp_path / "file"},
     }.get(verb, {})
     before = await _everything(memori)
     wrong: list[tuple[str, Any, Any]] = []
@@ -212,6 +240,7 @@ async def test_a_wrong_value_is_said_plainly_and_does_nothing(
             wrong.append((argument, value, answer))
     assert wrong == []
     assert await _everything(memori) == before
+    assert not (tmp_path / "file").exists()
 
 
 async def _answer(memori: AsyncMemori, verb: str, given: dict[str, Any]) -> Any:
