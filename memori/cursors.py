@@ -78,7 +78,7 @@ def _stable(value: Any) -> str:
 def _read(cursor: str | None, asked: str, length: int) -> list[Any] | None:
     if cursor is None:
         return None
-    if len(cursor) > _MAX_CHARS:
+    if not isinstance(cast("object", cursor), str) or len(cursor) > _MAX_CHARS:
         raise _bad()
     try:
         padded = cursor + "=" * (-len(cursor) % 4)

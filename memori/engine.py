@@ -9,13 +9,13 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
 from sqlalchemy import Connection
 
 from memori import intake
 from memori.config import Settings, amend_settings, load_settings
-from memori.errors import Closed, ScopeError
+from memori.errors import Closed, InvalidArgument, ScopeError
 from memori.ids import new_id
 from memori.model import DEFAULT_USER, Scope, as_json
 from memori.recall.find import OpenScope
@@ -115,6 +115,9 @@ class Engine:
         Raises:
             TimeoutError: it took longer; the work goes on at the next start.
         """
+        given = cast("object", timeout)
+        if given is not None and (isinstance(given, bool) or not isinstance(given, int | float)):
+            raise InvalidArgument("timeout must be a number of seconds, or None")
         async with asyncio.timeout(timeout):
             database = await self._open()
             if self._rebuild is not None:

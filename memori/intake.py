@@ -16,6 +16,7 @@ from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from typing import Any, cast
 
+from memori.arguments import as_flag, as_ids, as_list, as_text
 from memori.errors import InvalidArgument, ScopeError
 from memori.model import (
     CATEGORIES,
@@ -118,9 +119,10 @@ class Redactor:
 
     def names(self, values: Iterable[str], what: str) -> tuple[str, ...]:
         """Clean a list of short names: blanks dropped, repeats kept once, order kept."""
-        given = (values,) if isinstance(values, str) else tuple(values)
-        if not all(isinstance(value, str) for value in cast("tuple[object, ...]", given)):
-            raise Rejected(f"{what} must be a list of strings")
+        try:
+            given = [as_text(value, what) for value in as_list(values, what)]
+        except InvalidArgument:
+            raise Rejected(f"{what} must be a list of strings") from None
         names = tuple(dict.fromkeys(name for name in (self.text(v).strip() for v in given) if name))
         if len(names) > MAX_LABELS or any(len(name) > MAX_NAME_CHARS for name in names):
             raise Rejected(f"at most {MAX_LABELS} {what} of {MAX_NAME_CHARS} characters each")
@@ -162,6 +164,8 @@ def prepare_memory(
 
     Raises:
         Rejected: with the reason a receipt gives.
+        InvalidArgument: `sources` or `supersedes` are no ids.
+        NotFound: no id can be like one of those.
     """
     cleaner = Redactor()
     text = _memory_text(cleaner, content)
@@ -186,11 +190,13 @@ def prepare_memory(
         metadata=_metadata(cleaner, metadata),
         source=chosen,
         trust=settled,
-        pinned=bool(pinned),
-        sources=tuple(dict.fromkeys(sources)),
+        pinned=_flag(pinned, "pinned"),
+        sources=tuple(dict.fromkeys(as_ids(sources, "sources"))),
         valid_from=begins,
         valid_until=ends,
-        supersedes=_ids(supersedes),
+        supersedes=tuple(
+            dict.fromkeys(as_ids(() if supersedes is None else supersedes, "supersedes"))
+        ),
         session_id=session_id,
         agent_id=agent_id,
         quarantined=settled < QUARANTINE_BELOW and looks_like_instruction(text),
@@ -230,7 +236,7 @@ def prepare_edit(wanted: Mapping[str, Any], *, zone: tzinfo) -> NewValues:
             values[name] = as_time(value, zone, name)
             values[f"{name}_offset"] = offset_minutes(values[name])
         else:
-            values[name] = bool(value)
+            values[name] = _flag(value, name)
     return NewValues(values=values, redacted=tuple(cleaner.kinds))
 
 
@@ -255,7 +261,8 @@ def prepare_turn(
     role = cleaner.text(given.role).strip()
     if not role or len(role) > MAX_NAME_CHARS:
         raise Rejected(f"a role has 1 to {MAX_NAME_CHARS} characters")
-    chosen = _source(given.source or default_source or _ROLE_SOURCE.get(role, "agent"))
+    named = given.source if given.source is not None else default_source
+    chosen = _source(named if named is not None else _ROLE_SOURCE.get(role, "agent"))
     trust = _unit(given.trust, "trust", DEFAULT_TRUST[chosen])
     speaker = cleaner.text(given.speaker).strip() or None if given.speaker else None
     at = as_time(given.at, zone, "at")
@@ -393,10 +400,11 @@ def _unit(value: float | None, what: str, default: float) -> float:
     return float(number)
 
 
-def _ids(value: str | Iterable[str] | None) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    return (value,) if isinstance(value, str) else tuple(dict.fromkeys(value))
+def _flag(value: object, what: str) -> bool:
+    try:
+        return as_flag(value, what)
+    except InvalidArgument as error:
+        raise Rejected(str(error)) from None
 
 
 def _metadata(cleaner: Redactor, value: Mapping[str, Any] | None) -> Mapping[str, Any]:

@@ -12,10 +12,12 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 from sqlalchemy import Connection
 
 from memori import cursors, intake
+from memori.arguments import as_count, as_flag, as_path
 from memori.engine import Engine
 from memori.errors import InvalidArgument, NotFound
 from memori.ids import new_id
@@ -38,6 +40,7 @@ from memori.transfer.databases import Chosen
 from memori.transfer.exports import back_up, export, import_export
 
 Stop = Callable[[], bool]
+FORMATS: tuple[ExportFormat, ...] = get_args(ExportFormat)
 
 
 def _never() -> bool:
@@ -66,8 +69,8 @@ class Owning(Engine):
         Raises:
             InvalidArgument: the cursor or limit makes no sense.
         """
-        if not 1 <= limit <= MAX_LISTED:
-            raise InvalidArgument(f"limit is {limit}; it must be from 1 to {MAX_LISTED:,}")
+        as_count(limit, "limit", MAX_LISTED)
+        self._check_names(user_id, namespace)
         asked = cursors.digest([], "users", user_id, namespace)
         after = cursors.read_names(cursor, asked)
         database = await self._open()
@@ -95,8 +98,9 @@ class Owning(Engine):
             InvalidArgument: the new name has memory already in one of the namespaces.
             ScopeError: the new name is empty or too long.
         """
+        self._check_owner(user_id, namespace)
+        self._check_owner(new_user_id, namespace)
         database = await self._open()
-        intake.check_scope(self._scope.namespace, new_user_id)
         numbers = await self._numbers(database, user_id, namespace)
         operation, now = new_id(), self._clock()
 
@@ -140,6 +144,7 @@ class Owning(Engine):
         Raises:
             NotFound: the database has nothing of this user.
         """
+        self._check_owner(user_id, namespace)
         database = await self._open()
         numbers = await self._numbers(database, user_id, namespace)
         await database.write(lambda connection: owners.hide_scopes(connection, numbers, user_id))
@@ -188,11 +193,11 @@ class Owning(Engine):
             NotFound: there is nothing to export.
             InvalidArgument: the file is there already.
         """
-        chosen = Chosen(include_forgotten=include_forgotten)
-        if not everyone:
+        chosen = Chosen(include_forgotten=as_flag(include_forgotten, "include_forgotten"))
+        if not as_flag(everyone, "everyone"):
             scope = self._choose_scope(user_id, namespace)
             chosen = Chosen(scope.user_id, scope.namespace, include_forgotten)
-        return await self._export(Path(file), format, chosen, force, progress, stopped)
+        return await self._export(as_path(file, "file"), format, chosen, force, progress, stopped)
 
     async def export_user(
         self,
@@ -207,8 +212,9 @@ class Owning(Engine):
         stopped: Stop = _never,
     ) -> Exported:
         """Like `export`, every namespace of one user (or one of them)."""
-        chosen = Chosen(user_id, namespace, include_forgotten)
-        return await self._export(Path(file), format, chosen, force, progress, stopped)
+        self._check_owner(user_id, namespace)
+        chosen = Chosen(user_id, namespace, as_flag(include_forgotten, "include_forgotten"))
+        return await self._export(as_path(file, "file"), format, chosen, force, progress, stopped)
 
     async def import_export(
         self,
@@ -237,11 +243,10 @@ class Owning(Engine):
             InvalidArgument: the file is damaged or holds several scopes, or the scope has
                 another history here.
         """
-        into = None if everyone else self._choose_scope(user_id, namespace)
+        path = as_path(file, "file")
+        into = None if as_flag(everyone, "everyone") else self._choose_scope(user_id, namespace)
         database = await self._open()
-        return await import_export(
-            database, Path(file), into=into, progress=progress, stopped=stopped
-        )
+        return await import_export(database, path, into=into, progress=progress, stopped=stopped)
 
     async def backup(
         self,
@@ -258,10 +263,10 @@ class Owning(Engine):
         Raises:
             InvalidArgument: the file is there already.
         """
+        path = as_path(file, "file")
+        as_flag(force, "force")
         async with self._beside() as database:
-            return await back_up(
-                database, Path(file), force=force, progress=progress, stopped=stopped
-            )
+            return await back_up(database, path, force=force, progress=progress, stopped=stopped)
 
     async def verify(
         self,
@@ -282,6 +287,8 @@ class Owning(Engine):
             namespace: only this namespace's.
             progress: told how many scopes and items were checked.
         """
+        as_flag(repair, "repair")
+        self._check_names(user_id, namespace)
         now = self._clock()
         whole = user_id is None and namespace is None
         async with self._beside() as database:
@@ -300,6 +307,14 @@ class Owning(Engine):
             finding_count=found.count,
             repaired=repaired,
         )
+
+    def _check_names(self, user_id: str | None, namespace: str | None) -> None:
+        """Refuse names that no scope can have; None stands for any."""
+        self._check_owner(self._scope.user_id if user_id is None else user_id, namespace)
+
+    def _check_owner(self, user_id: str, namespace: str | None) -> None:
+        """Refuse names that no scope can have; without a namespace, any of the user's is meant."""
+        intake.check_scope(self._scope.namespace if namespace is None else namespace, user_id)
 
     async def _numbers(
         self, database: Database, user_id: str, namespace: str | None
@@ -323,6 +338,9 @@ class Owning(Engine):
         progress: Callable[[CopyProgress], None] | None,
         stopped: Stop,
     ) -> Exported:
+        if format not in FORMATS:
+            raise InvalidArgument(f"no format {format!r}; there are {', '.join(FORMATS)}")
+        as_flag(force, "force")
         async with self._beside() as database:
             return await export(
                 database,

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, get_args
 
 from sqlalchemy import Connection
 
 from memori import cursors, intake
+from memori.arguments import as_count, as_flag, as_id, as_list, as_text
 from memori.engine import Engine, Moment
 from memori.errors import InvalidArgument, NotFound
 from memori.intake import Rejected
@@ -50,6 +52,7 @@ from memori.text.tokens import estimate_tokens
 T = TypeVar("T")
 
 MAX_LIMIT = 1_000
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 class Reading(Engine):
@@ -94,16 +97,17 @@ class Reading(Engine):
             InvalidArgument: a limit or a time makes no sense.
         """
         chosen = self._filter(
-            kinds=tuple(kinds),
+            kinds=tuple(as_list(kinds, "kinds")),
             as_of=as_of,
             known_at=known_at,
             include_superseded=include_superseded,
             session_id=session_id,
             agent_id=agent_id,
         )
-        if max_tokens is not None and max_tokens < 1:
-            raise InvalidArgument("max_tokens must be at least 1")
-        _check_limit(limit)
+        query = as_text(query, "query")
+        if max_tokens is not None:
+            as_count(max_tokens, "max_tokens")
+        as_count(limit, "limit", MAX_LIMIT)
         parsed = parse_query(query, self._moment(now, "now") or chosen.as_of or self._here())
         hits = await self._read(
             self._readable(user_id, namespace),
@@ -160,11 +164,11 @@ class Reading(Engine):
         Raises:
             InvalidArgument: a filter makes no sense, or the cursor is of another search.
         """
-        _check_limit(limit)
+        as_count(limit, "limit", MAX_LIMIT)
         labels = _labels(tag, entity, metadata)
         if category is not None and category not in CATEGORIES:
             raise InvalidArgument(f"no category {category!r}; there are {', '.join(CATEGORIES)}")
-        if query is not None and include_forgotten:
+        if query is not None and as_flag(include_forgotten, "include_forgotten"):
             raise InvalidArgument("what is forgotten has no index; leave out the query")
         only_memories = category is not None or tag is not None or entity is not None
         chosen = self._filter(
@@ -184,7 +188,7 @@ class Reading(Engine):
             self._filter(kinds=(kind,))
             chosen = replace(chosen, kinds=tuple(each for each in chosen.kinds if each == kind))
         readable = self._readable(user_id, namespace)
-        if query is not None and query.strip():
+        if query is not None and as_text(query, "query").strip():
             return await self._search_ranked(query, chosen, readable, limit, cursor)
         return await self._search_newest(chosen, readable, limit, cursor)
 
@@ -207,9 +211,10 @@ class Reading(Engine):
         Raises:
             InvalidArgument: the budget is not positive.
         """
-        if max_tokens < 1:
-            raise InvalidArgument("max_tokens must be at least 1")
-        parsed = parse_query(task, self._here()) if task and task.strip() else None
+        as_count(max_tokens, "max_tokens")
+        parsed = None
+        if task is not None and as_text(task, "task").strip():
+            parsed = parse_query(task, self._here())
         now = self._clock()
         return await self._read(
             self._readable(user_id, namespace),
@@ -226,6 +231,8 @@ class Reading(Engine):
         Raises:
             NotFound: no such id, or it is forgotten.
         """
+
+        item_id = as_id(item_id, "item_id")
 
         def find(connection: Connection, readable: Sequence[OpenScope]) -> Memory | Turn | None:
             for scope in readable:
@@ -245,6 +252,8 @@ class Reading(Engine):
             NotFound: nothing ever had this id here.
         """
 
+        item_id = as_id(item_id, "item_id")
+
         def find(connection: Connection, readable: Sequence[OpenScope]) -> History | None:
             for scope in readable:
                 found = audit.history_of(connection, scope.scope_id, scope.namespace, item_id)
@@ -263,7 +272,7 @@ class Reading(Engine):
         namespace: str | None = None,
     ) -> Page[Session]:
         """Conversations, most recently active first."""
-        _check_limit(limit)
+        as_count(limit, "limit", MAX_LIMIT)
         scope = self._choose_scope(user_id, namespace)
         asked = cursors.digest([scope], "sessions")
         after = cursors.read_session(cursor, asked)
@@ -296,7 +305,8 @@ class Reading(Engine):
             NotFound: no such session.
             InvalidArgument: the cursor or limit makes no sense.
         """
-        _check_limit(limit)
+        as_count(limit, "limit", MAX_LIMIT)
+        session_id = as_id(session_id, "session_id")
         wanted = self._readable(user_id, namespace)
         asked = cursors.digest(wanted, "turns", session_id)
         after = cursors.read_number(cursor, asked, -1)
@@ -324,8 +334,14 @@ class Reading(Engine):
         user_id: str | None = None,
         namespace: str | None = None,
     ) -> tuple[Operation, ...]:
-        """The newest writes, each of which `undo` may take back."""
-        _check_limit(limit)
+        """The newest writes, each of which `undo` may take back.
+
+        Raises:
+            InvalidArgument: there is no such verb, or the limit makes no sense.
+        """
+        as_count(limit, "limit", MAX_LIMIT)
+        if verb is not None and verb not in audit.VERBS:
+            raise InvalidArgument(f"no verb {verb!r}; there are {', '.join(audit.VERBS)}")
         return await self._read(
             [self._choose_scope(user_id, namespace)],
             lambda connection, readable: (
@@ -343,7 +359,7 @@ class Reading(Engine):
         namespace: str | None = None,
     ) -> tuple[Memory | Turn, ...]:
         """What is kept out of recall until a person looks at it."""
-        _check_limit(limit)
+        as_count(limit, "limit", MAX_LIMIT)
         return await self._read(
             [self._choose_scope(user_id, namespace)],
             lambda connection, readable: (
@@ -453,9 +469,14 @@ class Reading(Engine):
         for what in ("as_of", "known_at", "since", "until"):
             if given.get(what) is not None:
                 given[what] = self._moment(given[what], what)
-        unknown = set(given["kinds"]) - {"memory", "turn"}
-        if unknown:
-            raise InvalidArgument(f"no kind {unknown.pop()!r}; there are memory and turn")
+        for kind in given["kinds"]:
+            if kind not in KINDS:
+                raise InvalidArgument(f"no kind {kind!r}; there are {', '.join(KINDS)}")
+        for what in ("session_id", "agent_id"):
+            if given.get(what) is not None:
+                intake.check_name(given[what], what)
+        for what in ("include_superseded", "include_forgotten"):
+            as_flag(given.get(what, False), what)
         return Filter(now=self._clock(), **given)
 
 
@@ -467,19 +488,18 @@ def _labels(
     labels: dict[str, str] = {}
     for field, name in (("tag", tag), ("entity", entity)):
         if name is not None:
-            labels[field] = label_value(cleaner.text(name))
+            labels[field] = label_value(cleaner.text(as_text(name, field)))
+    if metadata is None:
+        return labels
+    if not isinstance(cast("object", metadata), Mapping):
+        raise InvalidArgument("metadata to compare must be a JSON object")
     try:
-        wanted: Mapping[str, Any] = cleaner.json(metadata or {})
-        labels |= {label_field(key): exact_value(value) for key, value in wanted.items()}
+        json.dumps(metadata, allow_nan=False)
     except (TypeError, ValueError):
         raise InvalidArgument("metadata values to compare must be JSON") from None
+    wanted: Mapping[str, Any] = cleaner.json(metadata)
+    labels |= {label_field(key): exact_value(value) for key, value in wanted.items()}
     return labels
-
-
-def _check_limit(limit: int) -> None:
-    given = cast("object", limit)
-    if isinstance(given, bool) or not isinstance(given, int) or not 1 <= given <= MAX_LIMIT:
-        raise InvalidArgument(f"limit is {limit}; it must be a number from 1 to {MAX_LIMIT:,}")
 
 
 def _found(value: T | None, item_id: str) -> T:

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
 from memori import intake
+from memori.arguments import as_flag, as_id, as_ids, as_list, as_text
 from memori.engine import Engine, Moment
 from memori.errors import InvalidArgument
 from memori.ids import new_id
@@ -154,7 +155,7 @@ class Writing(Engine):
             chosen = str(uuid5(NAMESPACE_OID, intake.check_name(operation_id, "operation_id")))
         chosen = chosen or new_id()
         agent = self._agent(agent_id)
-        read = [as_turn(given) for given in turns_given]
+        read = [as_turn(given) for given in as_list(turns_given, "turns_given")]
 
         def prepare() -> list[turns.Given]:
             return [self._prepare_turn(turn, key, source, now) for turn, key in read]
@@ -213,8 +214,8 @@ class Writing(Engine):
             "content": content,
             "category": category,
             "importance": importance,
-            "tags": None if tags is None else _listed(tags),
-            "entities": None if entities is None else _listed(entities),
+            "tags": tags,
+            "entities": entities,
             "metadata": metadata,
             "pinned": pinned,
             "valid_from": valid_from,
@@ -223,6 +224,7 @@ class Writing(Engine):
         wanted = {name: value for name, value in wanted.items() if value is not None}
         if not wanted:
             raise InvalidArgument("nothing to change was given")
+        memory_id = as_id(memory_id, "memory_id")
         try:
             edit = intake.prepare_edit(wanted, zone=self._settings.zone)
         except Rejected as reason:
@@ -268,8 +270,9 @@ class Writing(Engine):
             NotFound: an id names nothing here; then nothing was hidden.
         """
         scope = self._choose_scope(user_id, namespace)
-        wanted = _listed(ids)
-        why = intake.Redactor().text(reason)
+        wanted = as_ids(ids, "ids")
+        why = intake.Redactor().text(as_text(reason, "reason"))
+        keep_turns, purge = as_flag(keep_turns, "keep_turns"), as_flag(purge, "purge")
 
         def body(w: Write) -> Forgotten:
             done = forgetting.forget(w, wanted, reason=why, keep_turns=keep_turns, purge=purge)
@@ -300,7 +303,7 @@ class Writing(Engine):
         Raises:
             NotFound: an id names nothing hidden here.
         """
-        wanted = _listed(ids)
+        wanted = as_ids(ids, "ids")
         return await self._write(
             "restore",
             self._choose_scope(user_id, namespace),
@@ -330,6 +333,7 @@ class Writing(Engine):
             NotFound: no such operation in this scope.
             InvalidArgument: it cannot be taken back, or something later must be undone first.
         """
+        operation = as_id(operation, "operation")
         return await self._write(
             "undo",
             self._choose_scope(user_id, namespace),
@@ -352,6 +356,7 @@ class Writing(Engine):
         Raises:
             NotFound: nothing quarantined has this id.
         """
+        item_id = as_id(item_id, "item_id")
         return await self._write(
             "release",
             self._choose_scope(user_id, namespace),
@@ -370,10 +375,6 @@ class Writing(Engine):
             )
         except Rejected as reason:
             return str(reason)
-
-
-def _listed(values: str | Iterable[str]) -> list[str]:
-    return [values] if isinstance(values, str) else list(values)
 
 
 def _rejected(reason: str, operation_id: str | None, session_id: str | None = None) -> Receipt:

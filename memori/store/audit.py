@@ -20,6 +20,8 @@ from memori.store.tables import turns as turn_rows
 #: Separates a group's id from the number of each of its operations, and what a group is called.
 GROUP_MARK = ":"
 GROUP_VERB = "import"
+#: What `operations` can be asked for.
+VERBS = tuple(f"remember record update forget restore undo release rename {GROUP_VERB}".split())
 
 
 def find_turn(connection: Connection, scope_id: int, turn_id: str) -> tuple[Row[Any], str] | None:
