@@ -9,6 +9,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+_FORK_WAIT = 5.0
 
 _lock = threading.Lock()
 _loop: asyncio.AbstractEventLoop | None = None
@@ -50,10 +51,35 @@ def _running_loop() -> asyncio.AbstractEventLoop:
         return _loop
 
 
-def _new_lock_after_fork() -> None:
+# A child has none of our thread but every lock it held (of a module being imported, of a
+# library), and would wait for ever. So a fork waits until the thread is between two steps.
+_parked: list[threading.Event] = []
+
+
+def _park() -> None:
+    if _loop is None or _pid != os.getpid() or threading.current_thread() is _thread:
+        return
+    there, go_on = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        there.set()
+        go_on.wait(_FORK_WAIT)
+
+    _parked.append(go_on)
+    _loop.call_soon_threadsafe(wait)
+    there.wait(_FORK_WAIT)
+
+
+def _go_on() -> None:
+    while _parked:
+        _parked.pop().set()
+
+
+def _begin_child() -> None:
     global _lock
     _lock = threading.Lock()
+    _parked.clear()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_new_lock_after_fork)
+    os.register_at_fork(before=_park, after_in_parent=_go_on, after_in_child=_begin_child)

@@ -89,16 +89,16 @@ def test_many_threads_share_one_object(database: TestDatabase) -> None:
         assert (stats.memories, stats.turns, stats.sessions) == (60, 60, 3)
 
 
-def test_many_threads_with_objects_of_their_own_share_one_file(
-    file_database: TestDatabase,
+def test_many_threads_with_objects_of_their_own_share_one_database(
+    shared_database: TestDatabase,
 ) -> None:
     def work(number: int) -> list[str]:
-        with Memori(file_database.url) as memori:
+        with Memori(shared_database.url) as memori:
             return [memori.remember(f"note {number}/{each}").status for each in range(5)]
 
     with ThreadPoolExecutor(6) as pool:
         assert list(pool.map(work, range(6))) == [["stored"] * 5] * 6
-    with Memori(file_database.url) as memori:
+    with Memori(shared_database.url) as memori:
         assert memori.stats().memories == 30
 
 
@@ -171,8 +171,8 @@ memori.close()
 
 
 @needs_fork
-def test_after_a_fork_parent_and_children_work_on(file_database: TestDatabase) -> None:
-    done = _run(_FORK, file_database.url, warnings=_FORK_WARNING)
+def test_after_a_fork_parent_and_children_work_on(shared_database: TestDatabase) -> None:
+    done = _run(_FORK, shared_database.url, warnings=_FORK_WARNING)
     assert done.stderr == ""
     assert done.stdout == "[0, 0, 0] 22\n"
 
@@ -206,9 +206,9 @@ print(codes)
 
 @needs_fork
 def test_a_fork_in_the_middle_of_other_threads_writes_does_not_hang(
-    file_database: TestDatabase,
+    shared_database: TestDatabase,
 ) -> None:
-    done = _run(_FORK_BUSY, file_database.url, warnings=_FORK_WARNING)
+    done = _run(_FORK_BUSY, shared_database.url, warnings=_FORK_WARNING)
     assert (done.stdout, done.stderr, done.returncode) == ("[0, 0, 0, 0]\n", "", 0)
 
 
@@ -317,12 +317,12 @@ def test_an_async_object_left_open_does_not_hang_the_interpreter(
     assert ended.seconds < 5
 
 
-def test_many_objects_come_and_go_without_leaving_threads(file_database: TestDatabase) -> None:
-    with Memori(file_database.url) as memori:
+def test_many_objects_come_and_go_without_leaving_threads(shared_database: TestDatabase) -> None:
+    with Memori(shared_database.url) as memori:
         memori.stats()
     before = threading.active_count()
     for _ in range(15):
-        with Memori(file_database.url) as memori:
+        with Memori(shared_database.url) as memori:
             memori.remember("Ana lives in Porto")
     deadline = time.monotonic() + 5  # a thread that was told to end may take a moment
     while threading.active_count() > before and time.monotonic() < deadline:

@@ -7,8 +7,10 @@ connection are the same ones that SQLite runs on its thread.
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import time
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager
@@ -65,6 +67,7 @@ class PooledDatabase(ABC):
         self._pools: dict[bool, AsyncEngine] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._running: set[asyncio.Task[Any]] = set()
+        _known.add(self)
 
     @abstractmethod
     def make_pool(self, *, writes: bool) -> AsyncEngine:
@@ -262,3 +265,22 @@ def _transact(connection: Connection, transaction: Callable[[Connection], T]) ->
 def _cause(error: BaseException) -> BaseException:
     """The driver's own error; the text SQLAlchemy puts around it shows the values."""
     return error.orig or error if isinstance(error, DBAPIError) else error
+
+
+_known: weakref.WeakSet[PooledDatabase] = weakref.WeakSet()
+
+
+def _leave_to_parent() -> None:
+    """Keep a forked child from ever finalising its parent's connections, even at its end.
+
+    A driver that closes one takes it out of the epoll that child and parent share, and the parent
+    waits for an answer it is no longer told of.
+    """
+    import ctypes
+
+    for database in list(_known):
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(database))
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_parent)
