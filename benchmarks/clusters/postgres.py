@@ -1,0 +1,132 @@
+"""A PostgreSQL primary and one streaming replica of it on loopback."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks.clusters.nodes import (
+    Account,
+    ClusterFailed,
+    Node,
+    free_port,
+    private_folder,
+)
+
+DATABASE = "memori"
+_USER = "postgres"
+#: Small servers: they hold some thousand rows and share the machine with the load.
+_OPTIONS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "shared_buffers": "32MB",
+    "max_wal_senders": "4",
+    "wal_keep_size": "256MB",
+    "hot_standby": "on",
+    "autovacuum": "off",
+}
+
+
+class PostgresServer:
+    """One server: `port` on 127.0.0.1, user postgres, no password."""
+
+    def __init__(self, node: Node, port: int) -> None:
+        self.node = node
+        self.port = port
+
+    @property
+    def url(self) -> str:
+        """The URL of the memori database on it."""
+        return f"postgresql://{_USER}@127.0.0.1:{self.port}/{DATABASE}"
+
+    async def fetch(self, statement: str, *, database: str = DATABASE) -> Any:
+        """The first value that a statement answers, on a connection of its own."""
+        import asyncpg
+
+        connection: Any = await asyncpg.connect(
+            host="127.0.0.1", port=self.port, user=_USER, database=database, timeout=5
+        )
+        try:
+            return await connection.fetchval(statement)
+        finally:
+            await connection.close()
+
+    async def answers(self) -> bool:
+        """Whether it takes connections."""
+        import asyncpg
+
+        try:
+            await self.fetch("SELECT 1", database="postgres")
+        except (OSError, TimeoutError, asyncpg.PostgresError):
+            return False
+        return True
+
+    async def has_database(self) -> bool:
+        """Whether the memori database is here already."""
+        found = f"SELECT count(*) FROM pg_database WHERE datname = '{DATABASE}'"
+        return bool(await self.fetch(found, database="postgres"))
+
+    async def start(self) -> None:
+        """Start and wait until it takes connections."""
+        await self.node.start(self.answers)
+
+    async def stop(self) -> None:
+        """A quick but orderly stop."""
+        await self.node.stop(signal.SIGINT)
+
+
+@asynccontextmanager
+async def primary_and_replica(
+    *, synchronous: bool
+) -> AsyncGenerator[tuple[PostgresServer, PostgresServer]]:
+    """Both servers, running, with an empty database `memori`; gone afterwards.
+
+    Args:
+        synchronous: a commit is acknowledged once the replica has it on its disk too.
+    """
+    account = Account(_USER)
+    binaries = _binaries()
+    async with private_folder(account) as folder:
+        initdb = [f"{binaries}/initdb", "-D", str(folder / "primary"), "-U", _USER, "-A", "trust"]
+        account.run([*initdb, "-E", "UTF8", "--no-locale"], folder)
+        waits = {"synchronous_standby_names": "*"} if synchronous else {}
+        primary = _server("primary", binaries, account, folder, waits)
+        replica = _server("replica", binaries, account, folder, {})
+        try:
+            await primary.start()
+            copy = [f"{binaries}/pg_basebackup", "-h", "127.0.0.1", "-p", str(primary.port)]
+            copy += ["-U", _USER, "-D", str(folder / "replica"), "-R", "-X", "stream", "-c", "fast"]
+            account.run(copy, folder)
+            await replica.start()
+            # With a synchronous replica this commits once the replica follows.
+            await primary.fetch(f"CREATE DATABASE {DATABASE}", database="postgres")
+            await replica.node.until(replica.has_database)
+            yield primary, replica
+        finally:
+            await replica.stop()
+            await primary.stop()
+
+
+def _server(
+    name: str, binaries: Path, account: Account, folder: Path, extra: dict[str, str]
+) -> PostgresServer:
+    port = free_port()
+    command = [f"{binaries}/postgres", "-D", str(folder / name), "-p", str(port)]
+    for option, value in {**_OPTIONS, **extra}.items():
+        command += ["-c", f"{option}={value}"]
+    return PostgresServer(Node(name, command, account, folder), port)
+
+
+def _binaries() -> Path:
+    """The folder of the newest server installed: Debian keeps it out of the PATH."""
+    versions = sorted(
+        Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda p: float(p.parts[-3])
+    )
+    found = versions[-1] if versions else shutil.which("initdb")
+    if found is None:
+        raise ClusterFailed("no PostgreSQL server here: apt-get install postgresql")
+    return Path(found).resolve().parent
