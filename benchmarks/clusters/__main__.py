@@ -15,14 +15,16 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.clusters import failover
+from benchmarks.clusters import failover, replica, writers
 from benchmarks.clusters.checks import Checks
 from benchmarks.clusters.nodes import ClusterFailed
 
 Run = Callable[[Checks, Path, float], Awaitable[None]]
 
 RUNS: Mapping[str, Run] = {
+    "postgres": replica.run,
     "failover": failover.run,
+    "galera": writers.run,
 }
 #: A run that takes longer hangs.
 LONGEST = 170.0
@@ -55,11 +57,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     began = time.monotonic()
     try:
         asyncio.run(_bounded(RUNS[arguments.run], checks, arguments.seconds))
-    except (ClusterFailed, OSError) as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 1
     except TimeoutError:
         sys.stderr.write(f"error: not done within {LONGEST:g} s\n")
+        return 1
+    except (ClusterFailed, OSError) as error:
+        sys.stderr.write(f"error: {error}\n")
         return 1
     held = sum(check.held for check in checks.made)
     checks.say(f"{held} of {len(checks.made)} checks held, {time.monotonic() - began:.0f} s")

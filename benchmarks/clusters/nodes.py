@@ -97,13 +97,13 @@ class Node:
         self._command = command
         self._account = account
         self._folder = folder
-        self._log = folder / f"{name}.log"
+        self.log_file = folder / f"{name}.log"
         self._process: subprocess.Popen[bytes] | None = None
 
     async def start(self, answers: Callable[[], Awaitable[bool]]) -> None:
         """Start it and wait until `answers` is true."""
         name = self._account.name
-        with self._log.open("ab") as log:
+        with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
                 self._command,
                 cwd=self._folder,
@@ -151,7 +151,7 @@ class Node:
         await asyncio.to_thread(process.wait, PATIENCE)
 
     def _end_of_log(self) -> str:
-        return self._log.read_text(encoding="utf-8", errors="replace")[-800:].strip()
+        return self.log_file.read_text(encoding="utf-8", errors="replace")[-800:].strip()
 
 
 def _environment(folder: Path) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 from collections.abc import AsyncGenerator
@@ -19,6 +20,7 @@ from benchmarks.clusters.nodes import (
 
 DATABASE = "memori"
 _USER = "postgres"
+_RANKING = re.compile(rb"^\s+FROM postings\b")
 #: Small servers: they hold some thousand rows and share the machine with the load.
 _OPTIONS = {
     "listen_addresses": "127.0.0.1",
@@ -37,6 +39,8 @@ class PostgresServer:
     def __init__(self, node: Node, port: int) -> None:
         self.node = node
         self.port = port
+        self._log_read = 0
+        self._rankings = 0
 
     @property
     def url(self) -> str:
@@ -70,6 +74,18 @@ class PostgresServer:
         found = f"SELECT count(*) FROM pg_database WHERE datname = '{DATABASE}'"
         return bool(await self.fetch(found, database="postgres"))
 
+    def rankings(self) -> int:
+        """How many statements so far looked into the index, which only a ranking read does."""
+        # A log is long and asked for often, so each line of it is looked at once.
+        with self.node.log_file.open("rb") as log:
+            log.seek(self._log_read)
+            for line in iter(log.readline, b""):
+                if not line.endswith(b"\n"):
+                    break
+                self._log_read += len(line)
+                self._rankings += _RANKING.search(line) is not None
+        return self._rankings
+
     async def start(self) -> None:
         """Start and wait until it takes connections."""
         await self.node.start(self.answers)
@@ -81,21 +97,23 @@ class PostgresServer:
 
 @asynccontextmanager
 async def primary_and_replica(
-    *, synchronous: bool
+    *, synchronous: bool, log_statements: bool = False
 ) -> AsyncGenerator[tuple[PostgresServer, PostgresServer]]:
     """Both servers, running, with an empty database `memori`; gone afterwards.
 
     Args:
         synchronous: a commit is acknowledged once the replica has it on its disk too.
+        log_statements: both keep a log of every statement (see `rankings`).
     """
     account = Account(_USER)
     binaries = _binaries()
     async with private_folder(account) as folder:
         initdb = [f"{binaries}/initdb", "-D", str(folder / "primary"), "-U", _USER, "-A", "trust"]
         account.run([*initdb, "-E", "UTF8", "--no-locale"], folder)
+        logs = {"log_statement": "all"} if log_statements else {}
         waits = {"synchronous_standby_names": "*"} if synchronous else {}
-        primary = _server("primary", binaries, account, folder, waits)
-        replica = _server("replica", binaries, account, folder, {})
+        primary = _server("primary", binaries, account, folder, {**logs, **waits})
+        replica = _server("replica", binaries, account, folder, logs)
         try:
             await primary.start()
             copy = [f"{binaries}/pg_basebackup", "-h", "127.0.0.1", "-p", str(primary.port)]

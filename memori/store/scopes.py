@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, bindparam, or_, select
+from sqlalchemy import ColumnElement, Connection, bindparam, or_, select
 
 from memori.model import Scope
 from memori.store.prepared import Prepared, Row
@@ -18,25 +18,20 @@ _KEY_BYTES = 32
 #: Scopes that belong to somebody. One without a user is being copied here or erased: no verb can
 #: name it, since an empty user is refused.
 OWNED = scopes.c.user_id != ""
-_NAMED = select(scopes.c.scope_id, scopes.c.digest_key).where(
-    scopes.c.namespace == bindparam("namespace"), scopes.c.user_id == bindparam("user")
-)
-_NUMBERED = select(scopes.c.scope_id, scopes.c.digest_key).where(
-    scopes.c.scope_id == bindparam("scope"), OWNED
-)
 _COUNT_WRITE = scopes.update().values(writes=scopes.c.writes + 1)
-_COUNT_NUMBERED = Prepared(_COUNT_WRITE.where(scopes.c.scope_id == bindparam("scope")))
 
 
 class _Way:
     """A way to name a scope: reading its number and key by it, and holding it."""
 
-    def __init__(self, select_it: Select[tuple[int, str]]) -> None:
-        assert select_it.whereclause is not None
-        taken = _COUNT_WRITE.where(select_it.whereclause)
-        self._read = Prepared(select_it)
-        self._lock = Prepared(select_it.with_for_update())
-        self._take = Prepared(taken.returning(scopes.c.scope_id, scopes.c.digest_key))
+    _count = Prepared(_COUNT_WRITE.where(scopes.c.scope_id == bindparam("scope")))
+
+    def __init__(self, *named: ColumnElement[bool]) -> None:
+        wanted = scopes.c.scope_id, scopes.c.digest_key
+        found = select(*wanted).where(*named)
+        self._read = Prepared(found)
+        self._lock = Prepared(found.with_for_update())
+        self._take = Prepared(_COUNT_WRITE.where(*named).returning(*wanted))
 
     def run(self, connection: Connection, values: Mapping[str, Any], hold: bool) -> list[Row]:
         """Number and key; held, the row is changed and not only locked.
@@ -50,12 +45,12 @@ class _Way:
             return self._take.run(connection, values)
         found = self._lock.run(connection, values)
         if found:
-            _COUNT_NUMBERED.run(connection, {"scope": found[0][0]})
+            self._count.run(connection, {"scope": found[0][0]})
         return found
 
 
-_BY_NAME = _Way(_NAMED)
-_BY_NUMBER = _Way(_NUMBERED)
+_BY_NAME = _Way(scopes.c.namespace == bindparam("namespace"), scopes.c.user_id == bindparam("user"))
+_BY_NUMBER = _Way(scopes.c.scope_id == bindparam("scope"), OWNED)
 _COUNTS = Prepared(
     select(scope_counts.c.item_count, scope_counts.c.term_count).where(
         scope_counts.c.scope_id == bindparam("scope")
