@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +53,8 @@ class GaleraNode:
 
     async def fetch(self, statement: str, *, database: str | None = DATABASE) -> Any:
         """The last value of the first row that a statement answers."""
-        import aiomysql
-
-        connection: Any = await aiomysql.connect(
+        driver: Any = import_module("aiomysql")
+        connection = await driver.connect(
             host="127.0.0.1", port=self.port, user="root", db=database, connect_timeout=5
         )
         try:
@@ -71,11 +71,10 @@ class GaleraNode:
 
     async def answers(self) -> bool:
         """Whether it takes connections and has what the cluster has."""
-        import pymysql
-
+        driver: Any = import_module("pymysql")
         try:
             return await self.status("local_state_comment") == "Synced"
-        except (OSError, pymysql.MySQLError):
+        except (OSError, driver.MySQLError):
             return False
 
 

@@ -163,7 +163,7 @@ class Load:
         counts that are there twice."""
         missing = doubled = 0
         for user, contents in self.acknowledged.items():
-            found = Counter(await worker.ask("contents", user))
+            found: Counter[str] = Counter(await worker.ask("contents", user))
             missing += sum(1 for content in contents if not found[content])
             doubled += sum(times - 1 for times in found.values())
             doubled += max(0, await worker.ask("counted", user) - len(found))

@@ -102,9 +102,13 @@ class Node:
 
     async def start(self, answers: Callable[[], Awaitable[bool]]) -> None:
         """Start it and wait until `answers` is true."""
+        self._process = self._spawn()
+        await self.until(answers)
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
         name = self._account.name
         with self.log_file.open("ab") as log:
-            self._process = subprocess.Popen(
+            return subprocess.Popen(
                 self._command,
                 cwd=self._folder,
                 user=name,
@@ -116,7 +120,6 @@ class Node:
                 stderr=log,
                 start_new_session=True,
             )
-        await self.until(answers)
 
     async def until(self, condition: Callable[[], Awaitable[bool]]) -> None:
         """Wait until something is true of the running server."""

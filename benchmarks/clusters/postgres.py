@@ -7,6 +7,7 @@ import shutil
 import signal
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +50,8 @@ class PostgresServer:
 
     async def fetch(self, statement: str, *, database: str = DATABASE) -> Any:
         """The first value that a statement answers, on a connection of its own."""
-        import asyncpg
-
-        connection: Any = await asyncpg.connect(
+        driver: Any = import_module("asyncpg")
+        connection = await driver.connect(
             host="127.0.0.1", port=self.port, user=_USER, database=database, timeout=5
         )
         try:
@@ -61,11 +61,10 @@ class PostgresServer:
 
     async def answers(self) -> bool:
         """Whether it takes connections."""
-        import asyncpg
-
+        driver: Any = import_module("asyncpg")
         try:
             await self.fetch("SELECT 1", database="postgres")
-        except (OSError, TimeoutError, asyncpg.PostgresError):
+        except (OSError, driver.PostgresError):
             return False
         return True
 
@@ -106,7 +105,7 @@ async def primary_and_replica(
         log_statements: both keep a log of every statement (see `rankings`).
     """
     account = Account(_USER)
-    binaries = _binaries()
+    binaries = find_binaries()
     async with private_folder(account) as folder:
         initdb = [f"{binaries}/initdb", "-D", str(folder / "primary"), "-U", _USER, "-A", "trust"]
         account.run([*initdb, "-E", "UTF8", "--no-locale"], folder)
@@ -139,7 +138,7 @@ def _server(
     return PostgresServer(Node(name, command, account, folder), port)
 
 
-def _binaries() -> Path:
+def find_binaries() -> Path:
     """The folder of the newest server installed: Debian keeps it out of the PATH."""
     versions = sorted(
         Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda p: float(p.parts[-3])
