@@ -90,8 +90,8 @@ class PostgresServer:
         await self.node.start(self.answers)
 
     async def stop(self) -> None:
-        """A quick but orderly stop."""
-        await self.node.stop(signal.SIGINT)
+        """Stop at once: what it holds is thrown away."""
+        await self.node.stop(signal.SIGQUIT)
 
 
 @asynccontextmanager
@@ -108,7 +108,7 @@ async def primary_and_replica(
     binaries = find_binaries()
     async with private_folder(account) as folder:
         initdb = [f"{binaries}/initdb", "-D", str(folder / "primary"), "-U", _USER, "-A", "trust"]
-        account.run([*initdb, "-E", "UTF8", "--no-locale"], folder)
+        account.run([*initdb, "-E", "UTF8", "--no-locale", "--no-sync"], folder)
         logs = {"log_statement": "all"} if log_statements else {}
         waits = {"synchronous_standby_names": "*"} if synchronous else {}
         primary = _server("primary", binaries, account, folder, {**logs, **waits})
@@ -116,7 +116,8 @@ async def primary_and_replica(
         try:
             await primary.start()
             copy = [f"{binaries}/pg_basebackup", "-h", "127.0.0.1", "-p", str(primary.port)]
-            copy += ["-U", _USER, "-D", str(folder / "replica"), "-R", "-X", "stream", "-c", "fast"]
+            copy += ["-U", _USER, "-D", str(folder / "replica"), "-R", "-X", "stream"]
+            copy += ["-c", "fast", "--no-sync"]
             account.run(copy, folder)
             await replica.start()
             # With a synchronous replica this commits once the replica follows.
