@@ -39,6 +39,10 @@ class DatabaseSettings(_Section):
     connection_string: str = Field(
         default=LIBRARY_DATABASE, description="database URL, e.g. sqlite:///memori.db"
     )
+    read_connection_string: str | None = Field(
+        default=None,
+        description="URL of a replica that may answer reads once it has what was written",
+    )
     durability: Literal["full", "process"] = Field(
         default="full",
         description="full: a receipt survives power loss; process: it survives a crash only",

@@ -281,7 +281,7 @@ class Engine:
                     readable.append(OpenScope(known.scope_id, scope.namespace))
             return body(connection, readable)
 
-        return await database.read(transaction)
+        return await database.read(transaction, wanted)
 
     def _choose_scope(
         self, user_id: str | None, namespace: str | None, *, required: bool = True

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Table, text
 
 from memori import AsyncMemori, ConfigurationError
 from memori.config import DatabaseSettings
@@ -62,7 +62,27 @@ async def empty(url: str) -> None:
             if table is not tables.schema_info:
                 connection.execute(table.delete())
 
-    await _with(url, lambda database: database.write(clean))
+    await use(url, lambda database: database.write(clean))
+
+
+async def copy_rows(source: str, target: str) -> None:
+    """Put every row of one migrated database into another, empty one."""
+
+    def read(connection: Connection) -> dict[Table, list[dict[str, Any]]]:
+        return {
+            table: [dict(row._mapping) for row in connection.execute(table.select())]
+            for table in tables.metadata.sorted_tables
+            if table is not tables.schema_info
+        }
+
+    def write(connection: Connection) -> None:
+        for table, found in rows.items():
+            if found:
+                connection.execute(table.insert(), found)
+
+    rows: dict[Table, list[dict[str, Any]]] = {}
+    await use(source, lambda database: database.read(lambda c: rows.update(read(c))))
+    await use(target, lambda database: database.write(write))
 
 
 async def run_alone(url: str, statement: str) -> None:
@@ -85,10 +105,11 @@ async def _migrate(url: str) -> None:
         pass
 
 
-async def _with(url: str, use: Callable[[Database], Awaitable[Any]]) -> None:
+async def use(url: str, how: Callable[[Database], Awaitable[Any]]) -> None:
+    """Open a database below the engine, use it and close it."""
     database = make_database(DatabaseSettings(connection_string=url))
     await database.open()
     try:
-        await use(database)
+        await how(database)
     finally:
         await database.close()

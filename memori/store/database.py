@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
 from memori.config import DatabaseSettings
+from memori.errors import ConfigurationError
+from memori.model import Scope
 from memori.store.url import DatabaseUrl, parse_url
+
+if TYPE_CHECKING:
+    from memori.store.pooled import PooledDatabase
 
 T = TypeVar("T")
 
@@ -38,8 +43,13 @@ class Database(Protocol):
         """
         ...
 
-    async def read(self, transaction: Callable[[Connection], T]) -> T:
-        """Run `transaction` on one snapshot and return what it returns."""
+    async def read(self, transaction: Callable[[Connection], T], wanted: Sequence[Scope] = ()) -> T:
+        """Run `transaction` on one snapshot that has every write acknowledged before.
+
+        Args:
+            transaction: what to run.
+            wanted: the scopes it reads, when it reads nothing else: a replica may answer then.
+        """
         ...
 
     async def write(self, transaction: Callable[[Connection], T]) -> T:
@@ -65,20 +75,38 @@ class Database(Protocol):
 
 
 def make_database(settings: DatabaseSettings) -> Database:
-    """Choose the implementation for the configured URL; nothing is opened yet.
+    """Choose the implementation for the configured URLs; nothing is opened yet.
 
     Raises:
-        ConfigurationError: the URL is malformed or names an unsupported database.
+        ConfigurationError: a URL is malformed or names an unsupported database, or the replica
+            cannot be one of the database.
     """
     url = parse_url(settings.connection_string)
+    if settings.read_connection_string is not None:
+        replica = parse_url(settings.read_connection_string)
+        if url.dialect == "sqlite" or replica.dialect != url.dialect:
+            raise ConfigurationError(
+                f"read_connection_string {replica.safe!r} cannot be a replica of {url.safe!r}: "
+                "it names a replica of a PostgreSQL, MySQL or MariaDB database; leave it out "
+                "when there is none"
+            )
+        from memori.store.replicated import ReplicatedDatabase, replica_settings
+
+        return ReplicatedDatabase(
+            _make_server(url, settings), _make_server(replica, replica_settings(settings))
+        )
+    if url.dialect != "sqlite":
+        return _make_server(url, settings)
+    from memori.store.sqlite import SqliteDatabase
+
+    return SqliteDatabase(url, settings)
+
+
+def _make_server(url: DatabaseUrl, settings: DatabaseSettings) -> PooledDatabase:
     if url.dialect == "postgresql":
         from memori.store.postgres import PostgresDatabase
 
         return PostgresDatabase(url, settings)
-    if url.dialect == "mysql":
-        from memori.store.mysql import MysqlDatabase
+    from memori.store.mysql import MysqlDatabase
 
-        return MysqlDatabase(url, settings)
-    from memori.store.sqlite import SqliteDatabase
-
-    return SqliteDatabase(url, settings)
+    return MysqlDatabase(url, settings)

@@ -12,7 +12,7 @@ import random
 import time
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractContextManager
 from enum import Enum
 from functools import partial
@@ -26,6 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from memori.config import DatabaseSettings
 from memori.errors import Closed, ConfigurationError, StoreBusy, StoreUnavailable
+from memori.model import Scope
 from memori.store.migrate import is_behind, migrate
 from memori.store.url import DatabaseUrl
 
@@ -111,16 +112,36 @@ class PooledDatabase(ABC):
             raise ConfigurationError(f"database {self.url.safe}: {self.remedy(error)}") from error
         except StoreUnavailable as error:
             await self.close()
-            cause = error.__cause__ or error
-            raise ConfigurationError(
-                f"database {self.url.safe} cannot be opened: {self.describe(cause)}; "
-                f"{self.remedy(cause)}"
-            ) from error
+            raise self._cannot_open(error) from error
         except BaseException:
             await self.close()
             raise
 
-    async def read(self, transaction: Callable[[Connection], T]) -> T:
+    async def open_replica(self) -> None:
+        """Connect to a server whose tables its primary makes.
+
+        Raises:
+            StoreUnavailable: it takes no connection at the moment; later it may.
+            ConfigurationError: it can never be used.
+        """
+        self._closed = False
+        try:
+            await self._retrying(False, self.check_server, reconnect=False)
+        except ImportError as error:
+            raise ConfigurationError(f"database {self.url.safe}: {self.remedy(error)}") from error
+        except StoreUnavailable as error:
+            if self.trouble(error.__cause__ or error) in (Trouble.LOST, Trouble.NOT_READY):
+                raise
+            raise self._cannot_open(error) from error
+
+    def _cannot_open(self, error: StoreUnavailable) -> ConfigurationError:
+        cause = error.__cause__ or error
+        return ConfigurationError(
+            f"database {self.url.safe} cannot be opened: {self.describe(cause)}; "
+            f"{self.remedy(cause)}"
+        )
+
+    async def read(self, transaction: Callable[[Connection], T], wanted: Sequence[Scope] = ()) -> T:
         """Run `transaction` on one snapshot."""
         return await self._retrying(False, transaction)
 
@@ -136,13 +157,21 @@ class PooledDatabase(ABC):
         """The server keeps its log as its owner set it up."""
         return True
 
-    async def close(self) -> None:
-        """Close every connection; safe to call twice."""
+    async def close(self, patience: float | None = None) -> None:
+        """Close every connection; safe to call twice.
+
+        Args:
+            patience: seconds that what runs may take to end before it is cut.
+        """
         self._closed = True
         pools, self._pools = self._pools, {}
         if self._loop is asyncio.get_running_loop():
             if self._running:
-                await asyncio.wait(self._running)
+                _, stuck = await asyncio.wait(self._running, timeout=patience)
+                for run in stuck:
+                    run.cancel()
+                if stuck:
+                    await asyncio.wait(stuck, timeout=patience)
             for pool in pools.values():
                 await pool.dispose()
 

@@ -185,6 +185,10 @@ class PostgresDatabase(PooledDatabase):
 
 
 def _is_about_connection(error: BaseException) -> bool:
-    # asyncpg loses count of what it does when a server goes away in the middle of it.
-    confused = type(error).__name__ == "InternalClientError"
-    return confused or isinstance(error, OSError | EOFError) or "connection" in str(error).lower()
+    return (
+        isinstance(error, OSError | EOFError)
+        or "connection" in str(error).lower()
+        # asyncpg's own, or as SQLAlchemy translates it: the connection was cut in the middle of a
+        # message, or of several hosts none takes writes at the moment.
+        or any(kind.__name__ == "InternalClientError" for kind in type(error).__mro__)
+    )

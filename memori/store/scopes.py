@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import ColumnElement, Connection, bindparam, or_, select
 
 from memori.model import Scope
-from memori.store.prepared import Prepared
+from memori.store.prepared import Prepared, Row
 from memori.store.tables import scope_counts, scopes
 from memori.text.analyser import ANALYSER_GENERATION
 
@@ -18,16 +18,39 @@ _KEY_BYTES = 32
 #: Scopes that belong to somebody. One without a user is being copied here or erased: no verb can
 #: name it, since an empty user is refused.
 OWNED = scopes.c.user_id != ""
-_NAMED = select(scopes.c.scope_id, scopes.c.digest_key).where(
-    scopes.c.namespace == bindparam("namespace"), scopes.c.user_id == bindparam("user")
-)
-_FIND = Prepared(_NAMED)
-_HOLD = Prepared(_NAMED.with_for_update())
-_NUMBERED = select(scopes.c.scope_id, scopes.c.digest_key).where(
-    scopes.c.scope_id == bindparam("scope"), OWNED
-)
-_READ_NUMBER = Prepared(_NUMBERED)
-_HOLD_NUMBER = Prepared(_NUMBERED.with_for_update())
+_COUNT_WRITE = scopes.update().values(writes=scopes.c.writes + 1)
+
+
+class _Way:
+    """A way to name a scope: reading its number and key by it, and holding it."""
+
+    _count = Prepared(_COUNT_WRITE.where(scopes.c.scope_id == bindparam("scope")))
+
+    def __init__(self, *named: ColumnElement[bool]) -> None:
+        wanted = scopes.c.scope_id, scopes.c.digest_key
+        found = select(*wanted).where(*named)
+        self._read = Prepared(found)
+        self._lock = Prepared(found.with_for_update())
+        self._take = Prepared(_COUNT_WRITE.where(*named).returning(*wanted))
+
+    def run(self, connection: Connection, values: Mapping[str, Any], hold: bool) -> list[Row]:
+        """Number and key; held, the row is changed and not only locked.
+
+        Galera finds a conflict between two of its nodes in what was changed, and a replica shows
+        by the number of writes which of them it has. SQLite has neither, and one lock.
+        """
+        if not hold or connection.dialect.name == "sqlite":
+            return self._read.run(connection, values)
+        if connection.dialect.update_returning:
+            return self._take.run(connection, values)
+        found = self._lock.run(connection, values)
+        if found:
+            self._count.run(connection, {"scope": found[0][0]})
+        return found
+
+
+_BY_NAME = _Way(scopes.c.namespace == bindparam("namespace"), scopes.c.user_id == bindparam("user"))
+_BY_NUMBER = _Way(scopes.c.scope_id == bindparam("scope"), OWNED)
 _COUNTS = Prepared(
     select(scope_counts.c.item_count, scope_counts.c.term_count).where(
         scope_counts.c.scope_id == bindparam("scope")
@@ -55,15 +78,36 @@ def find_scope(connection: Connection, scope: Scope, *, hold: bool = False) -> K
             what it finds (the last number, a duplicate, what an undo takes back) then stays true
             until it commits, as on SQLite, where one lock holds all writers. Other scopes go on.
     """
-    statement = _HOLD if hold else _FIND
-    found = statement.run(connection, {"namespace": scope.namespace, "user": scope.user_id})
-    return _known(found)
+    named = {"namespace": scope.namespace, "user": scope.user_id}
+    return _known(_BY_NAME.run(connection, named, hold))
 
 
 def read_scope(connection: Connection, scope_id: int, *, hold: bool = False) -> KnownScope | None:
     """The scope of this number, None when it is gone; `hold` as in `find_scope`."""
-    statement = _HOLD_NUMBER if hold else _READ_NUMBER
-    return _known(statement.run(connection, {"scope": scope_id}))
+    return _known(_BY_NUMBER.run(connection, {"scope": scope_id}, hold))
+
+
+class Mark(NamedTuple):
+    """How far a scope is on one server: `writes` counts the transactions that held it."""
+
+    scope_id: int
+    created_at: datetime
+    writes: int
+
+
+def read_marks(connection: Connection, wanted: Sequence[Scope]) -> dict[Scope, Mark]:
+    """How far each of these scopes is; one that is not there is left out."""
+    named = [(scopes.c.namespace == s.namespace) & (scopes.c.user_id == s.user_id) for s in wanted]
+    found = connection.execute(
+        select(
+            scopes.c.namespace,
+            scopes.c.user_id,
+            scopes.c.scope_id,
+            scopes.c.created_at,
+            scopes.c.writes,
+        ).where(or_(*named))
+    )
+    return {Scope(row[0], row[1]): Mark(*row[2:]) for row in found}
 
 
 def _known(found: Sequence[tuple[Any, ...]]) -> KnownScope | None:

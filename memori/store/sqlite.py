@@ -13,7 +13,7 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,6 +25,7 @@ from sqlalchemy.pool import StaticPool
 
 from memori.config import DatabaseSettings
 from memori.errors import Closed, ConfigurationError, StoreBusy, StoreUnavailable
+from memori.model import Scope
 from memori.store.migrate import migrate
 from memori.store.url import DatabaseUrl
 
@@ -165,7 +166,7 @@ class SqliteDatabase:
             await self.close()
             raise
 
-    async def read(self, transaction: Callable[[Connection], T]) -> T:
+    async def read(self, transaction: Callable[[Connection], T], wanted: Sequence[Scope] = ()) -> T:
         """Run `transaction` on one snapshot."""
         return await self._retrying(self._lane(self._reader), transaction)
 

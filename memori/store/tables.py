@@ -58,6 +58,7 @@ scopes = Table(
     Column("building_generation", Integer),
     Column("building_after", Body),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("writes", BigInteger, nullable=False, default=0),
     UniqueConstraint("namespace", "user_id", name="scopes_by_name"),
 )
 

@@ -51,6 +51,7 @@ def upgrade() -> None:
         sa.Column("building_generation", sa.Integer(), nullable=True),
         sa.Column("building_after", Body(), nullable=True),
         sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("writes", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("scope_id"),
         sa.UniqueConstraint("namespace", "user_id", name="scopes_by_name"),
     )
