@@ -31,6 +31,22 @@ _REQUEST_WORDS = frozenset(
     """.split()
 )
 _SELF = frozenset({"i", "my", "me", "mine", "myself", "im", "ive", "our", "we"})
+# The kinds of thing that are asked for by name: places, works, people, firms.
+_ASKS_NAME = re.compile(
+    r"\b(?:who|whom|whose|where|which|names?|called"
+    r"|(?:what|which|how many) (?:\w+ ){0,2}(?:cit|countr|compan|universit|librar|galler)(?:y|ies)"
+    r"|(?:place|state|town|island|book|novel|author|movie|film|show|song|album|band|artist|game"
+    r"|brand|school|college|restaurant|shop|store|museum|team|club|language|breed|app|tool"
+    r"|person|people)s?)\b",
+    re.IGNORECASE,
+)
+_ASKS_NUMBER = re.compile(
+    r"\bhow (?:many|much|long|old|often|far|tall|big|large|heavy|fast)\b"
+    r"|\bwhat (?:\w+ ){0,2}"
+    r"(?:age|percentage|amount|number|price|budget|cost|score|distance|size)\b",
+    re.IGNORECASE,
+)
+_ASKS_SUMMARY = re.compile(r"\b(?:summar(?:y|ies|i[sz]e)|overview|recap)\b", re.IGNORECASE)
 _ASKS_ADVICE = re.compile(
     r"\b(?:(?:can|could|would|will) you|should i|how (?:do|can|should) i|help me|suggest|recommend"
     r"|advi[cs]e|best way|tips|i need|i(?:'| a)m (?:looking|planning|trying|working))\b",
@@ -46,7 +62,8 @@ class Query:
     the question has no word at all. `words` are its words, case folded, stop words included:
     speakers are sought in them. `periods` are the times it names. `first_person` says that the
     asker speaks of themself, `asks_advice` that they want something done or recommended,
-    `asks_when` that a time is the answer.
+    `asks_summary` that they want all that was said; `asks_when`, `asks_name` and `asks_number`
+    that a time, a name or a number is the answer.
     """
 
     text: str
@@ -55,7 +72,10 @@ class Query:
     periods: tuple[Period, ...]
     first_person: bool
     asks_advice: bool
+    asks_summary: bool
     asks_when: bool
+    asks_name: bool
+    asks_number: bool
 
 
 def parse_query(text: str, now: datetime) -> Query:
@@ -78,7 +98,10 @@ def parse_query(text: str, now: datetime) -> Query:
         periods=find_periods(text, now),
         first_person=not folded.isdisjoint(_SELF),
         asks_advice=_ASKS_ADVICE.search(text) is not None,
+        asks_summary=_ASKS_SUMMARY.search(text) is not None,
         asks_when="when" in folded or "date" in folded or {"how", "long"} <= folded,
+        asks_name=_ASKS_NAME.search(text) is not None,
+        asks_number=_ASKS_NUMBER.search(text) is not None,
     )
 
 

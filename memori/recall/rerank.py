@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
+from math import exp
 from typing import Literal, NamedTuple
 
 from memori.model import Signal
@@ -27,32 +28,59 @@ WEIGHTS: Mapping[str, float] = {
     "author": 0.2,  # said by whom the question names, or by the user when they ask of themself
     "user": 0.15,  # said by the user, or a memory, rather than by an assistant or a tool
     "personal": 0.15,  # speaks of the speaker: "I", "my"
-    "time": 0.2,  # from the time the question names
-    "when": 0.1,  # holds words of time, and the question asks when
+    "answer": 0.25,  # follows somebody's short question about it
+    "opening": 0.1,  # opens a session: news and tasks come first
+    "time": 0.4,  # from the time the question names, or soon before or after it
+    "kind": 0.2,  # holds what is asked for: a name, a number, words of time
     "instruction": 0.4,  # tells how to act from now on
     "preference": 0.2,  # states a preference, and the question asks for advice
-    "substance": 0.2,  # long enough to say something
-    "question": -0.15,  # is itself no more than a short question
+    "substance": 0.15,  # long enough to say something
+    "question": -0.1,  # is itself no more than a short question
 }
 
 # What kind of saying a text is shows at its beginning.
 _READ_CHARS = 500
 _SUBSTANTIAL_WORDS = 30
 _SHORT_QUESTION_WORDS = 20
-_MARKS = ".,;:!?\"'()[]*_~-\u201c\u201d\u2026"
-_PERSONAL = frozenset("i my me mine myself we our i'm i've i'd i'll".split())
+#: A question this long, or shorter, hands what it is about on to the answer in full.
+_QUESTION_CHARS = 200
+#: How soon a time loses its nearness: by a factor of e in so long.
+_FADE = timedelta(days=3)
+#: So many names in a text are as good as more.
+_NAMES = 2
+_END_MARKS = ("", ".", ",", "!", "?", ";", ":", ")", '"', "\u201d", "\u2026")
+
+
+def _marked(words: str) -> frozenset[str]:
+    """Words as they stand in a text, a mark behind them: quicker than stripping every word."""
+    return frozenset(word + mark for word in words.split() for mark in _END_MARKS)
+
+
+_PERSONAL = _marked("i my me mine myself we our i'm i've i'd i'll")
 _PERSONAL_EASTERN = re.compile("[\u6211\u4ffa\u79c1\u50d5]")
-_TIME_WORDS = frozenset(
+_TIME_WORDS = _marked(
     """
     yesterday today tonight tomorrow last next ago weekend week month year weeks months years
     morning evening since recently soon january february march april june july august september
     october november december monday tuesday wednesday thursday friday saturday sunday
-    """.split()
+    """
 )
-_PREFERENCE_WORDS = frozenset(
+_NUMBER_WORDS = _marked(
+    """
+    one two three four five six seven eight nine ten eleven twelve dozen hundred thousand couple
+    few several once twice
+    """
+)
+_PREFERENCE_WORDS = _marked(
     "prefer prefers preferred preferably preference preferences favorite favorites favourite"
-    " favourites rather instead".split()
+    " favourites rather instead"
 )
+_DIGIT = re.compile("[0-9]")
+# A capitalised word inside a line, and the character before the space before it.
+_CAPITALISED = re.compile(
+    " [\"'(\u201c\u2018]?([A-Z\u00c0-\u00d6\u00d8-\u00de\u0391-\u03a9\u0410-\u042f]\\w{2,})"
+)
+_SENTENCE_ENDS = ".!?:\u2026"
 _QUESTION_MARKS = ("?", "\uff1f")
 
 
@@ -110,7 +138,8 @@ def rerank(query: Query, candidates: Sequence[Candidate], rows: Iterable[Row]) -
         window=max((c.window for c, _ in found), default=0.0) or 1.0,
         session=max((c.session for c, _ in found), default=0.0) or 1.0,
     )
-    ranked = [_fuse(query, candidate, row, best) for candidate, row in found]
+    around = _Around.of(found, best)
+    ranked = [_fuse(query, candidate, row, best, around) for candidate, row in found]
     ranked.sort(key=lambda item: (-item.score, item.session_no, item.seq))
     return ranked
 
@@ -124,9 +153,36 @@ class _Best:
     session: float
 
 
-def _fuse(query: Query, candidate: Candidate, row: Row, best: _Best) -> Ranked:
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What the candidates tell of each other.
+
+    `asking` are those that ask: by place, who asked, and from 0 to 1 how well and how shortly
+    the question asked there fits the one asked now. `speakers` are the words of all their names.
+    """
+
+    asking: Mapping[tuple[int, int], tuple[str | None, float]]
+    speakers: frozenset[str]
+
+    @classmethod
+    def of(cls, found: Sequence[tuple[Candidate, Row]], best: _Best) -> _Around:
+        asking: dict[tuple[int, int], tuple[str | None, float]] = {}
+        for candidate, row in found:
+            if row.kind == "turn" and _asks(row.text[-_QUESTION_CHARS:]):
+                fit = 0.5 * candidate.own / best.own + 0.5 * candidate.window / best.window
+                short = min(1.0, _QUESTION_CHARS / len(row.text))
+                asking[row.session_no, row.seq] = (row.speaker or row.role, fit * short)
+        names = {row.speaker for _, row in found if row.speaker}
+        return cls(asking, frozenset[str]().union(*map(_name_words, names)))
+
+
+def _fuse(query: Query, candidate: Candidate, row: Row, best: _Best, around: _Around) -> Ranked:
     values = _scores(candidate, row, best)
-    values.update(_reading(query, candidate, row))
+    values.update(_reading(query, candidate, row, around))
+    if row.kind == "turn" and row.role == "user":
+        asker, fit = around.asking.get((row.session_no, row.seq - 1), (None, 0.0))
+        if fit and asker != (row.speaker or row.role):
+            values["answer"] = fit
     score = 0.0
     for name, value in values.items():
         score += WEIGHTS[name] * value
@@ -146,21 +202,39 @@ def _scores(candidate: Candidate, row: Row, best: _Best) -> dict[str, float]:
     }
 
 
-def _reading(query: Query, candidate: Candidate, row: Row) -> dict[str, float]:
+def _reading(query: Query, candidate: Candidate, row: Row, around: _Around) -> dict[str, float]:
     """The signals that need the row, where not 0: who said it, when, what kind of saying it is."""
     text = row.text[:_READ_CHARS]
     memory = row.kind == "memory"
     asking = text.rstrip().endswith(_QUESTION_MARKS)
     # The words of a memory matter to few questions, and taking them apart costs the most here.
-    needed = not memory or asking or query.asks_when or query.asks_advice
+    needed = not memory or asking or query.asks_when or query.asks_advice or query.asks_number
     folded = text.lower().replace("\u2019", "'") if needed else ""
-    words = [word.strip(_MARKS) for word in folded.split()]
-    by_user = memory or row.role == "user"
+    words = folded.split()
     # A memory is one statement by construction: short is no sign of emptiness.
     values = {"substance": 1.0 if memory else min(1.0, len(words) / _SUBSTANTIAL_WORDS)}
+    if not query.asks_summary:  # A summary is of what anybody said.
+        values.update(_manner(query, candidate, row, text, words))
+    if not memory and row.seq == 0 and row.role == "user":
+        values["opening"] = 1.0
+    if query.periods and row.at is not None and (near := _nearness(query, row.at)):
+        values["time"] = near
+    if kind := _kind(query, text, words, around.speakers):
+        values["kind"] = kind
+    if asking and len(words) < _SHORT_QUESTION_WORDS:
+        values["question"] = 1.0
+    return values
+
+
+def _manner(
+    query: Query, candidate: Candidate, row: Row, text: str, words: Sequence[str]
+) -> dict[str, float]:
+    """Who said it, and whether of themself, as a wish or as an order."""
+    memory = row.kind == "memory"
+    values: dict[str, float] = {}
     if author := _authorship(query, row):
         values["author"] = author
-    if by_user:
+    if memory or row.role == "user":
         values["user"] = 1.0
         if row.category == "rule" or candidate.standing:
             values["instruction"] = 1.0
@@ -170,13 +244,36 @@ def _reading(query: Query, candidate: Candidate, row: Row) -> dict[str, float]:
             values["preference"] = 1.0
     if memory or not _PERSONAL.isdisjoint(words) or _speaks_of_itself(text):
         values["personal"] = 1.0
-    if query.periods and row.at is not None and any(p.holds(row.at) for p in query.periods):
-        values["time"] = 1.0
-    if query.asks_when and not _TIME_WORDS.isdisjoint(words):
-        values["when"] = 1.0
-    if asking and len(words) < _SHORT_QUESTION_WORDS:
-        values["question"] = 1.0
     return values
+
+
+def _asks(text: str) -> bool:
+    return "?" in text or "\uff1f" in text
+
+
+def _nearness(query: Query, at: datetime) -> float:
+    """1 inside a time the question names, less the farther away, 0 where it no longer counts."""
+    near = max(exp(-(period.distance(at) / _FADE)) for period in query.periods)
+    return near if near > 0.01 else 0.0
+
+
+def _kind(query: Query, text: str, words: Sequence[str], speakers: frozenset[str]) -> float:
+    """How far a text holds the kind of thing that is asked for, 0..1."""
+    if query.asks_when and not _TIME_WORDS.isdisjoint(words):
+        return 1.0
+    if query.asks_number and (_DIGIT.search(text) or not _NUMBER_WORDS.isdisjoint(words)):
+        return 1.0
+    return min(1.0, _count_names(text, speakers) / _NAMES) if query.asks_name else 0.0
+
+
+def _count_names(text: str, speakers: frozenset[str]) -> int:
+    """Capitalised words, each once, that neither begin a sentence nor name a speaker."""
+    names = {
+        match[1]
+        for match in _CAPITALISED.finditer(text)
+        if text[match.start() - 1] not in _SENTENCE_ENDS
+    }
+    return sum(name.casefold() not in speakers for name in names)
 
 
 def _speaks_of_itself(text: str) -> bool:

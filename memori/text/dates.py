@@ -78,6 +78,10 @@ class Period:
         """Whether the instant `at` (timezone-aware) lies in it."""
         return self.start <= at < self.end
 
+    def distance(self, at: datetime) -> timedelta:
+        """How far the instant `at` (timezone-aware) lies outside; nothing when inside."""
+        return max(self.start - at, at - self.end, timedelta())
+
 
 def find_periods(text: str, now: datetime) -> tuple[Period, ...]:
     """The times named in a text, in the order they stand.

@@ -158,6 +158,77 @@ def test_the_time_named_in_the_question_decides_between_equals() -> None:
     assert first.session_no == 2
 
 
+def test_a_time_near_the_one_named_is_worth_more_than_one_far_away() -> None:
+    made = Index()
+    for number, day in ((1, 1), (2, 13), (3, 19)):
+        at = datetime(2024, 3, day, tzinfo=UTC)
+        made.session(number, ("Ann", "I went to the dentist."), at=at)
+    found = made.recall("What did Ann do at the dentist on 12 March 2024?")
+    assert [item.session_no for item in found] == [2, 3, 1]
+
+
+def test_the_reply_to_a_question_about_it_comes_first(index: Index) -> None:
+    index.session(
+        8,
+        ("Ann", "Ben, how long have you kept your turtles by now?"),
+        ("Ben", "For three years, and they bring me plenty of joy."),
+        ("Ann", "Lovely."),
+    )
+    index.session(9, ("Ben", "I took my turtles for a walk and met other people with turtles."))
+    assert "three years" in index.best("For how long has Ben kept his turtles?")
+    named = {s.name for i in index.recall("How long has Ben kept turtles?") for s in i.signals}
+    assert "answer" in named
+
+
+def test_nobody_answers_their_own_question(index: Index) -> None:
+    index.session(9, ("Ben", "Are turtles slow?"), ("Ben", "They all walk home at night."))
+    found = {(i.session_no, i.seq): i for i in index.recall("Are turtles slow?")}
+    assert "answer" not in {signal.name for signal in found[9, 1].signals}
+
+
+def test_what_opens_a_session_comes_before_what_follows() -> None:
+    made = Index()
+    text = "I have bought a kayak and want to paddle down the river with it."
+    made.session(1, ("user", "Hello there."), ("user", text))
+    made.session(2, ("user", text), ("user", "See you."))
+    first = made.recall("kayak on the river")[0]
+    assert (first.session_no, first.seq) == (2, 0)
+
+
+@pytest.mark.parametrize(
+    ("question", "wanted"),
+    [
+        ("Which city did the choir visit?", "The choir went on a visit to Lisbon, a city."),
+        ("How many people sang in the choir?", "The choir has 41 people who sang in it."),
+        ("When did the choir sing?", "The choir did sing in the square yesterday."),
+    ],
+)
+def test_the_kind_of_thing_asked_for_decides_between_equals(question: str, wanted: str) -> None:
+    made = Index()
+    made.session(1, ("Ann", "The choir went to sing, and many people sang on a visit to a city."))
+    made.session(2, ("Ann", wanted))
+    found = {item.session_no: item for item in made.recall(question)}
+    assert "kind" in {signal.name for signal in found[2].signals}
+    assert "kind" not in {signal.name for signal in found[1].signals}
+
+
+def test_a_speakers_name_is_not_the_name_that_is_asked_for() -> None:
+    made = Index()
+    made.session(1, ("Ann", "As I told you, Ben, the city was nice."), ("Ben", "A city? Fine."))
+    found = made.recall("Which city was nice?")
+    assert "kind" not in {signal.name for item in found for signal in item.signals}
+
+
+def test_a_summary_counts_what_the_assistant_said_as_much() -> None:
+    made = Index()
+    text = "My plan for the kayak trip: three days down the river, with two nights in a tent."
+    made.session(1, ("user", "Hello there."), ("user", text), ("assistant", text))
+    scores = {i.seq: i.score for i in made.recall("Give me a summary of my plan for the kayak.")}
+    assert scores[1] == pytest.approx(scores[2], rel=0.05)
+    scores = {i.seq: i.score for i in made.recall("What is my plan for the kayak?")}
+    assert scores[1] > scores[2] * 1.2
+
+
 def test_an_answer_comes_before_a_short_question_of_the_same_words(index: Index) -> None:
     index.session(8, ("Ann", "Did the kayak trip go well?"))
     index.session(9, ("Ann", "The kayak trip did go well."))
