@@ -33,11 +33,14 @@ WEIGHTS: Mapping[str, float] = {
     "preference": 0.2,  # states a preference, and the question asks for advice
     "substance": 0.2,  # long enough to say something
     "question": -0.15,  # is itself no more than a short question
+    "meaning": 0.3,  # means what the question means, as an embedder sees it
 }
 
 # What kind of saying a text is shows at its beginning.
 _READ_CHARS = 500
 _SUBSTANTIAL_WORDS = 30
+# Where nothing comes nearer than this in meaning, the nearest is not worth the whole weight.
+_CLEAR_MEANING = 0.3
 _SHORT_QUESTION_WORDS = 20
 _MARKS = ".,;:!?\"'()[]*_~-\u201c\u201d\u2026"
 _PERSONAL = frozenset("i my me mine myself we our i'm i've i'd i'll".split())
@@ -109,6 +112,7 @@ def rerank(query: Query, candidates: Sequence[Candidate], rows: Iterable[Row]) -
         own=max((c.own for c, _ in found), default=0.0) or 1.0,
         window=max((c.window for c, _ in found), default=0.0) or 1.0,
         session=max((c.session for c, _ in found), default=0.0) or 1.0,
+        meaning=max((c.meaning for c, _ in found), default=0.0),
     )
     ranked = [_fuse(query, candidate, row, best) for candidate, row in found]
     ranked.sort(key=lambda item: (-item.score, item.session_no, item.seq))
@@ -122,11 +126,14 @@ class _Best:
     own: float
     window: float
     session: float
+    meaning: float
 
 
 def _fuse(query: Query, candidate: Candidate, row: Row, best: _Best) -> Ranked:
     values = _scores(candidate, row, best)
     values.update(_reading(query, candidate, row))
+    if candidate.meaning:
+        values["meaning"] = candidate.meaning / max(best.meaning, _CLEAR_MEANING)
     score = 0.0
     for name, value in values.items():
         score += WEIGHTS[name] * value
