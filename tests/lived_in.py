@@ -63,9 +63,7 @@ async def live(memori: AsyncMemori, clock: Clock, **who: str) -> Lived:
     taken_back = await memori.remember("Cora is a doctor", **who)
     await memori.undo(taken_back.operation_id, **who)
     forgotten = await memori.remember(SECRET_PLAN, tags=["xylophone"], **who)
-    [said] = await memori.record(
-        [{"content": "the xylophone is loud"}], session_id="xylophone talk", **who
-    )
+    [said] = await memori.record([{"content": "the xylophone is loud"}], session_id="talk 9", **who)
     await memori.forget([forgotten.id or "", said.id or ""], reason=HIDDEN_REASON, **who)
     gone = await memori.remember("This will be purged", **who)
     await memori.forget(gone.id or "", purge=True, **who)

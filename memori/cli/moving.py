@@ -60,7 +60,9 @@ async def copy(settings: Settings, args: argparse.Namespace, out: Output) -> Exi
     """Copy scopes from one database to another."""
 
     def at(url: str) -> DatabaseSettings:
-        return settings.database.model_copy(update={"connection_string": url})
+        # A replica that the settings name is one of the configured database, not of these.
+        given = {"connection_string": url, "read_connection_string": None}
+        return settings.database.model_copy(update=given)
 
     chosen = Chosen(user_id=getattr(args, "user", None), namespace=getattr(args, "namespace", None))
     with long_work(args, out) as (progress, stopped):

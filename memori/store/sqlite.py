@@ -27,6 +27,7 @@ from memori.config import DatabaseSettings
 from memori.errors import Closed, ConfigurationError, StoreBusy, StoreUnavailable
 from memori.model import Scope
 from memori.store.migrate import migrate
+from memori.store.places import warn_once
 from memori.store.url import DatabaseUrl
 
 T = TypeVar("T")
@@ -155,6 +156,7 @@ class SqliteDatabase:
         try:
             if self.path is not None:
                 _make_private_file(self.path)
+                warn_once(self.path)
             self._writer = await self._connect("BEGIN IMMEDIATE")
             await self._retrying(self._writer, partial(migrate, path=self.path))
             # A database in memory belongs to its one connection.
