@@ -67,6 +67,7 @@ class MemoriMethod(Method):
     ) -> None:
         """`database` is a URL; None makes a SQLite file that is removed at the end. `changed` are
         settings by their dotted names that are not the default."""
+        settings = amend_settings(Settings(), dict(changed or {}))
         self._folder = TemporaryDirectory(prefix="memori-recall-") if database is None else None
         if self._folder is not None:
             database = f"sqlite:///{Path(self._folder.name) / 'recall.db'}"
@@ -74,9 +75,7 @@ class MemoriMethod(Method):
         # A namespace of its own: a database that has been used before does not mix in.
         namespace = f"benchmark {started:%Y-%m-%dT%H:%M:%S.%f}"
         assert database is not None
-        self.settings = amend_settings(
-            Settings(), {**(changed or {}), "database.connection_string": database}
-        )
+        self.settings = amend_settings(settings, {"database.connection_string": database})
         self._now = started
         self._memori = AsyncMemori(
             database, namespace=namespace, settings=self.settings, clock=lambda: self._now

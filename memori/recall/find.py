@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,6 +12,8 @@ from sqlalchemy import Row as SqlRow
 from memori.model import Hit, Signal
 from memori.recall.query import Query
 from memori.recall.rank import (
+    MAX_POSTINGS,
+    MAX_RAREST,
     PLACE_BITS,
     Candidate,
     CorpusStats,
@@ -113,14 +115,12 @@ def _eligible(
         return []
     stats = CorpusStats(*scopes.read_counts(connection, scope.scope_id))
     frequencies = None
-    terms: Collection[str] = query.terms
     if stats.items > _CHOOSE_ABOVE:
-        frequencies = index.count_postings(connection, scope.scope_id, query.terms)
-        terms = choose_terms(query, frequencies)
-    norm = LengthNorm.of(stats)
-    found = index.read_frequencies(
-        connection, scope.scope_id, terms, PLACE_BITS, norm.base, norm.slope
-    )
+        # One more than would be read tells a term that is too common to read.
+        frequencies = index.count_postings(
+            connection, scope.scope_id, query.terms, most=MAX_RAREST + 1
+        )
+    found = _read(connection, scope, query, LengthNorm.of(stats), frequencies)
     sight = _Sight(connection, scope, chosen, dated=bool(query.periods) or chosen.asks_time)
     nearness = None if meaning is None else meaning.near(connection, scope.scope_id)
     near: list[int] = []
@@ -147,6 +147,21 @@ def _with_meaning(
         (candidate._replace(meaning=meaning), found)
         for (candidate, found), meaning in zip(eligible, near, strict=True)
     ]
+
+
+def _read(
+    connection: Connection,
+    scope: OpenScope,
+    query: Query,
+    norm: LengthNorm,
+    frequencies: Mapping[str, int] | None,
+) -> dict[str, dict[int, float]]:
+    """Postings of the question: of all its terms, or of those rare enough in a large scope."""
+    terms = query.terms if frequencies is None else choose_terms(query, frequencies)
+    where = (connection, scope.scope_id, terms, PLACE_BITS, norm.base, norm.slope)
+    if frequencies is None or sum(frequencies[term] for term in terms) <= MAX_RAREST:
+        return index.read_frequencies(*where)
+    return index.read_newest(*where, most=MAX_POSTINGS // len(terms))
 
 
 class _Sight:

@@ -30,6 +30,10 @@ REACH = (0.4, 0.3, 0.2)
 OWN_SHARE, WINDOW_SHARE = 0.3, 0.7
 #: How many postings a recall should read; past it the commonest terms are left out.
 MAX_POSTINGS = 8_000
+#: The rarest term of a question is read whole up to this many; one in more is common.
+MAX_RAREST = 24_000
+#: Of a question of nothing but common terms so many are looked at.
+FEW_COMMON = 4
 
 #: An item's place is one integer: session_no above this many bits of seq; memories are session 0.
 PLACE_BITS = 32
@@ -99,27 +103,35 @@ def choose_terms(
     document_frequencies: Mapping[str, int],
     *,
     max_postings: int = MAX_POSTINGS,
+    max_rarest: int = MAX_RAREST,
 ) -> tuple[str, ...]:
     """Which terms' postings to fetch so that a common word cannot make a recall slow.
 
     Arguments:
         query: the parsed question.
         document_frequencies: for each of its terms the number of its posting rows in the scope;
-            a missing term has none.
+            a missing term has none. They need not be counted beyond `max_rarest` + 1.
         max_postings: rows to fetch at most.
+        max_rarest: rows to fetch at most when that is what the rarest term has.
 
-    Returns the terms that occur, rarest first, as many as fit; the rarest one always, however
-    many rows it has. Terms of equal frequency keep the question's order.
+    Returns the terms that occur, rarest first, as many as fit. When not even the rarest does, all
+    of them are common, and the first few are returned, of each of which some rows will have to
+    do. Terms of equal frequency keep the question's order.
     """
+    occurring = [term for term in query.terms if document_frequencies.get(term, 0) > 0]
+    rarest = sorted(occurring, key=lambda term: document_frequencies[term])
     chosen: list[str] = []
     total = 0
-    occurring = [term for term in query.terms if document_frequencies.get(term, 0) > 0]
-    for term in sorted(occurring, key=lambda term: document_frequencies[term]):
+    for term in rarest:
         total += document_frequencies[term]
-        if total > max_postings and any(term != STANDING_MARK for term in chosen):
+        first = all(before == STANDING_MARK for before in chosen)
+        if total > (max_rarest if first else max_postings):
             break
         chosen.append(term)
-    return tuple(chosen)
+    if any(term != STANDING_MARK for term in chosen):
+        return tuple(chosen)
+    common = [term for term in rarest if term not in chosen]
+    return (*chosen, *common[:FEW_COMMON])
 
 
 def rank(
@@ -157,10 +169,12 @@ def rank(
             own[place] = own.get(place, 0.0) + gain * frequency / (frequency + K1)
     if not own and not near:
         return []
+    # A term that was left out for being common is neither covered nor missing.
+    left_out = (document_frequencies or {}).keys() - fields.keys()
     total = sum(
         query.terms[term] * _idf(stats.items, 0) if term not in fields else fields[term][0]
         for term in query.terms
-        if term != STANDING_MARK
+        if term != STANDING_MARK and term not in left_out
     )
     # A standing instruction matters to every question that touches it, so it cannot fall out here.
     admitted = (standing.keys() & own.keys()).union(near)

@@ -20,6 +20,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Double,
+    Integer,
     Text,
     and_,
     bindparam,
@@ -34,6 +35,7 @@ from memori.store.prepared import Prepared
 from memori.store.scopes import add_to_counts
 from memori.store.tables import (
     LABEL_CHARS,
+    MEMORY_SHELF,
     TERM_CHARS,
     labels,
     postings,
@@ -242,18 +244,60 @@ def _by_asked(
     return {term: found[term[:TERM_CHARS]] for term in terms if term[:TERM_CHARS] in found}
 
 
-def count_postings(connection: Connection, scope_id: int, terms: Iterable[str]) -> dict[str, int]:
-    """Document frequency in this scope of those terms that occur."""
-    wanted = sorted({term[:TERM_CHARS] for term in terms})
-    values: dict[str, Any] = {f"term_{number}": term for number, term in enumerate(wanted)}
-    values["scope"] = scope_id
-    return dict(_frequencies_of(len(wanted)).run(connection, values))  # pyright: ignore[reportArgumentType]  # pairs of a term and a number
+def read_newest(
+    connection: Connection,
+    scope_id: int,
+    terms: Collection[str],
+    place_bits: int,
+    base: float,
+    slope: float,
+    *,
+    most: int,
+) -> dict[str, dict[int, float]]:
+    """As `read_frequencies`, but of each term at most so many turns and so many memories, the
+    newest: for words that are in too much to read it all."""
+    given = {"scope": scope_id, "stride": 1 << place_bits, "base": base, "slope": slope}
+    found: dict[str, dict[int, float]] = {}
+    for term in terms:
+        values = {**given, "term_0": term[:TERM_CHARS], "most": most}
+        rows: Any = [*_NEWEST_MEMORIES.run(connection, values)]
+        rows += _NEWEST_TURNS.run(connection, values)
+        if rows:
+            found[term] = dict(rows)
+    return found
+
+
+def count_postings(
+    connection: Connection, scope_id: int, terms: Iterable[str], *, most: int
+) -> dict[str, int]:
+    """Document frequency in this scope of those terms that occur, none counted beyond `most`."""
+    counted: dict[str, int] = {}
+    for batch in _batches(sorted(terms)):
+        values = {**batch, "scope": scope_id, "most": most}
+        [counts] = _frequencies_of(len(batch)).run(connection, values)
+        counted |= dict(zip(batch.values(), counts, strict=True))
+    return {term: count for term, count in counted.items() if count}
 
 
 @cache
 def _frequencies_of(terms: int) -> Prepared:
-    c = postings.c
-    return Prepared(select(c.term, func.count()).where(*_of_terms(terms)).group_by(c.term))
+    """One row, a count a term; a common term is not counted to its end, which may be far."""
+    return Prepared(
+        select(
+            *(
+                select(func.count())
+                .select_from(
+                    select(postings.c.seq)
+                    .where(*_in_generation(), postings.c.term == bindparam(f"term_{number}"))
+                    .limit(bindparam("most", type_=Integer))
+                    .subquery(f"rows_{number}")
+                )
+                .scalar_subquery()
+                .label(f"count_{number}")
+                for number in range(terms)
+            )
+        )
+    )
 
 
 def _of_terms(terms: int) -> tuple[ColumnElement[bool], ...]:
@@ -276,6 +320,18 @@ _FREQUENCY = postings.c.tf / (
 )
 _FREQUENCIES = Prepared(
     select(_PLACE, _FREQUENCY).where(*_of_terms(1)).order_by(postings.c.session_no, postings.c.seq)
+)
+_NEWEST_MEMORIES, _NEWEST_TURNS = (
+    Prepared(
+        select(_PLACE, _FREQUENCY)
+        .where(*_of_terms(1), shelf)
+        .order_by(postings.c.session_no.desc(), postings.c.seq.desc())
+        .limit(bindparam("most", type_=Integer))
+    )
+    for shelf in (
+        postings.c.session_no == MEMORY_SHELF,
+        postings.c.session_no > MEMORY_SHELF,
+    )
 )
 
 
