@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, exists, literal, or_, select
+from sqlalchemy import ColumnElement, Connection, Table, and_, exists, or_, select
 
 from memori.model import Scope
 from memori.store import vectors
@@ -58,14 +59,11 @@ def _missing(connection: Connection, scope_id: int, generation: str) -> list[Pla
     for of in (memories, turns):
         has = exists().where(_is_at(of, vector_rows), vector_rows.c.generation == generation)
         waits = exists().where(_is_at(of, vector_queue))
-        if of is memories:
-            key = (literal(MEMORY_SHELF), of.c.memory_no)
-        else:
-            key = (of.c.session_no, of.c.seq)
-        rows = connection.execute(
+        key = (of.c.memory_no,) if of is memories else (of.c.session_no, of.c.seq)
+        rows: Sequence[Any] = connection.execute(
             select(*key).where(of.c.scope_id == scope_id, *_shown(of), ~has, ~waits).limit(_NAMED)
-        )
-        places += [(session_no, seq) for session_no, seq in rows]
+        ).fetchall()
+        places += [(MEMORY_SHELF, row[0]) if of is memories else (row[0], row[1]) for row in rows]
     return places
 
 
