@@ -16,9 +16,17 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 
 from memori.errors import ConfigurationError
 from memori.model import DEFAULT_NAMESPACE
@@ -80,11 +88,57 @@ class MemorySettings(_Section):
         return value
 
 
+class EmbeddingSettings(_Section):
+    """What gives texts their vectors, so that recall also finds what is said in other words."""
+
+    provider: Literal["none", "wordllama", "minilm", "fastembed", "endpoint"] = Field(
+        default="none", description="none, wordllama, minilm, fastembed, or endpoint"
+    )
+    model: str | None = Field(default=None, description="the model, of fastembed and endpoint")
+    folder: str | None = Field(
+        default=None, description="fastembed: where the model's files are, to download nothing"
+    )
+    base_url: str | None = Field(
+        default=None, description="endpoint: a server's URL, e.g. http://127.0.0.1:11434/v1"
+    )
+    api_key: SecretStr | None = Field(default=None, description="endpoint: sent as a bearer token")
+    dimensions: int | None = Field(
+        default=None, ge=8, le=16_384, description="endpoint: ask for vectors of this length"
+    )
+    timeout: float = Field(
+        default=2.0, gt=0, le=60, description="seconds a recall waits for its question's vector"
+    )
+    storage: Literal["float32", "float16", "int8"] = Field(
+        default="int8", description="how a number of a vector is kept: float32, float16 or int8"
+    )
+    cache_mb: int = Field(
+        default=64, ge=1, le=65_536, description="memory for the vectors of recent scopes, in MB"
+    )
+
+    @field_validator("base_url")
+    @classmethod
+    def _plain_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        try:
+            parts = urlsplit(value)
+            named = parts.scheme in ("http", "https") and bool(parts.hostname)
+            secret = parts.username is not None or parts.password is not None
+        except ValueError:
+            named = secret = False
+        if not named:
+            raise ValueError("must be a URL like http://127.0.0.1:11434/v1")
+        if secret:
+            raise ValueError("holds a password; put the key into embedding.api_key")
+        return value
+
+
 class Settings(_Section):
     """All settings, validated. Unknown keys and bad values are `ConfigurationError`."""
 
     database: DatabaseSettings = DatabaseSettings()
     memory: MemorySettings = MemorySettings()
+    embedding: EmbeddingSettings = EmbeddingSettings()
 
     @property
     def zone(self) -> ZoneInfo:

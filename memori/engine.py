@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from sqlalchemy import Connection
 
@@ -22,6 +22,10 @@ from memori.recall.find import OpenScope
 from memori.store import forgetting, maintenance, owners, reindex, scopes
 from memori.store.database import Database, make_database
 from memori.store.operations import Write, hash_payload
+
+if TYPE_CHECKING:
+    from memori.embedding import Embedding
+    from memori.recall.meaning import Meaning
 
 T = TypeVar("T")
 #: How often a process that stays open looks for what has come due.
@@ -74,6 +78,7 @@ class Engine:
         self._pid = os.getpid()
         self._maintained = datetime.min.replace(tzinfo=UTC)
         self._rebuild: asyncio.Task[None] | None = None
+        self._embedding = self._make_embedding()
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -107,7 +112,7 @@ class Engine:
         await self._open()
 
     async def flush(self, timeout: float | None = None) -> None:
-        """Wait for background work: cleaning the file after a purge, rebuilding the index.
+        """Wait for background work: cleaning the file after a purge, rebuilding the index, vectors.
 
         Args:
             timeout: seconds to wait at most; None waits as long as it takes.
@@ -122,6 +127,8 @@ class Engine:
             database = await self._open()
             if self._rebuild is not None:
                 await asyncio.shield(self._rebuild)
+            if self._embedding is not None:
+                await self._embedding.settle(database)
             while not await self._scrub_if_due(database):  # noqa: ASYNC110  # someone reads the file
                 await asyncio.sleep(0.1)
 
@@ -133,6 +140,8 @@ class Engine:
                 if self._rebuild is not None:
                     self._rebuild.cancel()
                     await asyncio.wait([self._rebuild])
+                if self._embedding is not None:
+                    await self._embedding.close()
                 await database.close()
 
     async def maintain(self) -> tuple[int, int]:
@@ -149,6 +158,7 @@ class Engine:
             _inherited.append(self._live())
             self._database = make_database(self._settings.database)
             self._opening, self._rebuild = asyncio.Lock(), None
+            self._embedding = self._make_embedding()
             self._pid, self._opened = os.getpid(), False
         if self._opened:
             return self._live()
@@ -159,8 +169,27 @@ class Engine:
                 await self._maintain(database)
                 if await database.read(reindex.scopes_behind):
                     self._rebuild = asyncio.create_task(self._reindex(database))
+                if self._embedding is not None:
+                    self._embedding.start(database)
                 self._opened = True
         return database
+
+    def _make_embedding(self) -> Embedding | None:
+        """The embedder, where one is configured; nothing of it is imported otherwise."""
+        settings = self._settings.embedding
+        if settings.provider == "none":
+            return None
+        from memori.embed import make_embedder
+        from memori.embedding import Embedding
+
+        return Embedding(make_embedder(settings), settings)
+
+    async def _ask(self, question: str | None) -> Meaning | None:
+        """What a question means, if an embedder says so in time."""
+        if self._embedding is None or not question or not question.strip():
+            return None
+        await self._open()
+        return await self._embedding.ask(question)
 
     async def _reindex(self, database: Database) -> None:
         """Rebuild what an older analyser indexed, a little at a time, while recall goes on."""
@@ -230,11 +259,13 @@ class Engine:
         moment = now or self._clock()
 
         runs = 0
+        written: int | None = None
 
         def transaction(connection: Connection) -> T:
-            nonlocal runs
+            nonlocal runs, written
             runs += 1
             known = scopes.ensure_scope(connection, scope, moment)
+            written = known.scope_id
             # A run after the first looks too: the COMMIT before it may have been kept unanswered.
             named = operation_id is not None or runs > 1
             w = self._begin(connection, known, operation, named, moment)
@@ -246,7 +277,10 @@ class Engine:
             w.finish(verb, payload_hash, encode(answer))
             return answer
 
-        return await database.write(transaction)
+        answer = await database.write(transaction)
+        if self._embedding is not None and written is not None:
+            self._embedding.poke(written)
+        return answer
 
     def _begin(
         self,

@@ -280,6 +280,22 @@ class WorkingContext:
     lines: tuple[ContextLine, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class EmbeddingStats:
+    """How the vectors of a scope stand.
+
+    `generation` is what recall reads, `building` what is in the making, `vectors` and `waiting`
+    count items; `trouble` says why the embedder does not work at the moment.
+    """
+
+    embedder: str
+    generation: str | None
+    building: str | None
+    vectors: int
+    waiting: int
+    trouble: str | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stats:
     """What lies in this scope, and where."""
@@ -299,6 +315,7 @@ class Stats:
     size_bytes: int | None
     oldest: datetime | None
     newest: datetime | None
+    embedding: EmbeddingStats | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

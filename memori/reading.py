@@ -109,10 +109,18 @@ class Reading(Engine):
             as_count(max_tokens, "max_tokens")
         as_count(limit, "limit", MAX_LIMIT)
         parsed = parse_query(query, self._moment(now, "now") or chosen.as_of or self._here())
+        wanted = self._readable(user_id, namespace)
+        meaning = await self._ask(query)
         hits = await self._read(
-            self._readable(user_id, namespace),
+            wanted,
             lambda connection, readable: find_hits(
-                connection, readable, parsed, chosen, limit=limit, pool=RECALL_POOL
+                connection,
+                readable,
+                parsed,
+                chosen,
+                limit=limit,
+                pool=RECALL_POOL,
+                meaning=meaning,
             ),
         )
         return tuple(hits if max_tokens is None else _within(hits, max_tokens))
@@ -216,10 +224,12 @@ class Reading(Engine):
         if task is not None and as_text(task, "task").strip():
             parsed = parse_query(task, self._here())
         now = self._clock()
+        wanted = self._readable(user_id, namespace)
+        meaning = await self._ask(task)
         return await self._read(
-            self._readable(user_id, namespace),
+            wanted,
             lambda connection, readable: build_context(
-                connection, readable, parsed, now=now, max_tokens=max_tokens
+                connection, readable, parsed, now=now, max_tokens=max_tokens, meaning=meaning
             ),
         )
 
@@ -375,16 +385,19 @@ class Reading(Engine):
         """What lies in the scope, and where."""
         scope = self._choose_scope(user_id, namespace)
         database = await self._open()
+        embedding = self._embedding
 
         def count(connection: Connection, readable: Sequence[OpenScope]) -> Stats:
             # Scope number 0 is nobody's: a scope never written to counts as empty.
-            counted = audit.count_rows(connection, readable[0].scope_id if readable else 0)
+            number = readable[0].scope_id if readable else 0
+            counted = audit.count_rows(connection, number)
             return Stats(
                 namespace=scope.namespace,
                 user_id=scope.user_id,
                 database=str(database.path or database.url.safe),
                 dialect=database.dialect,
                 schema_version=int(read_info(connection)["schema_version"]),
+                embedding=None if embedding is None else embedding.describe(connection, number),
                 size_bytes=_size(database.path),
                 **counted,
             )
@@ -407,6 +420,7 @@ class Reading(Engine):
         asked = cursors.digest(readable, query, chosen)
         offset = cursors.read_number(cursor, asked, 0)
         parsed = parse_query(query, chosen.as_of or self._here())
+        meaning = await self._ask(query)
         hits = await self._read(
             readable,
             lambda connection, scopes_open: find_hits(
@@ -416,6 +430,7 @@ class Reading(Engine):
                 chosen,
                 limit=min(offset + limit + 1, SEARCH_POOL),
                 pool=SEARCH_POOL,
+                meaning=meaning,
             ),
         )
         end = offset + limit

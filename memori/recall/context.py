@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Row, or_, select
 from sqlalchemy import text as sql
@@ -20,6 +20,9 @@ from memori.store.reading import Filter
 from memori.store.tables import ESSENTIAL, memories
 from memori.text.quoting import name, quote
 from memori.text.tokens import estimate_tokens
+
+if TYPE_CHECKING:
+    from memori.recall.meaning import Meaning
 
 _PER_SECTION = 50
 _RECENT = 10
@@ -46,6 +49,7 @@ def build_context(
     *,
     now: datetime,
     max_tokens: int,
+    meaning: Meaning | None = None,
 ) -> WorkingContext:
     """Gather the working context of the readable scopes.
 
@@ -55,13 +59,16 @@ def build_context(
         task: what the model is about to do, if it was said.
         now: the reader's time.
         max_tokens: budget of the whole text by `estimate_tokens`.
+        meaning: the task as vectors.
     """
     chosen = Filter(now=now)
     sections: dict[str, list[Hit]] = {
         "pinned": _essential(connection, readable, chosen, pinned=True),
         "important": _essential(connection, readable, chosen, pinned=False),
         "recent": _recent(connection, readable, chosen),
-        "task": find_hits(connection, readable, task, chosen, limit=_FOR_TASK) if task else [],
+        "task": find_hits(connection, readable, task, chosen, limit=_FOR_TASK, meaning=meaning)
+        if task
+        else [],
     }
     if not any(sections.values()):
         text = EMPTY if estimate_tokens(EMPTY) <= max_tokens else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Connection
 from sqlalchemy import Row as SqlRow
@@ -17,6 +17,7 @@ from memori.recall.rank import (
     CorpusStats,
     LengthNorm,
     choose_terms,
+    place_number,
     rank,
 )
 from memori.recall.rerank import Ranked, Row, rerank
@@ -25,9 +26,14 @@ from memori.store.index import Place
 from memori.store.reading import Filter, MemoryGlimpse, TurnGlimpse
 from memori.store.tables import MEMORY_SHELF
 
+if TYPE_CHECKING:
+    from memori.recall.meaning import Meaning, Nearness
+
 #: How many candidates the fusion looks at in a recall, and in a paged search.
 RECALL_POOL = 80
 SEARCH_POOL = 1_000
+#: How many candidates are taken for their meaning alone.
+NEAREST = 60
 #: In a larger scope the commonest words of a question are left out by document frequency.
 _CHOOSE_ABOVE = 10_000
 #: Sessions of the n-th scope are numbered from n times this in a joint ranking.
@@ -58,6 +64,7 @@ def find_hits(
     *,
     limit: int,
     pool: int = RECALL_POOL,
+    meaning: Meaning | None = None,
 ) -> list[Hit]:
     """Rank what matches a question in the readable scopes.
 
@@ -68,15 +75,16 @@ def find_hits(
         chosen: what may be shown; it never changes the order of what remains.
         limit: how many hits at most.
         pool: how many candidates the fusion compares.
+        meaning: the question as vectors; what is near in meaning is a candidate too.
 
     Returns:
-        Hits, best first; empty when no term of the question occurs.
+        Hits, best first; empty when no term of the question occurs and nothing is near it.
     """
     candidates: list[Candidate] = []
     found: dict[Place, _Found] = {}
     for number, scope in enumerate(readable):
         shift = number * _SCOPE_STRIDE
-        for candidate, item in _eligible(connection, scope, query, chosen, pool, limit):
+        for candidate, item in _eligible(connection, scope, query, chosen, pool, limit, meaning):
             joint = (candidate.session_no + shift, candidate.seq)
             if shift:
                 candidate = candidate._replace(session_no=joint[0])
@@ -92,7 +100,13 @@ def find_hits(
 
 
 def _eligible(
-    connection: Connection, scope: OpenScope, query: Query, chosen: Filter, pool: int, limit: int
+    connection: Connection,
+    scope: OpenScope,
+    query: Query,
+    chosen: Filter,
+    pool: int,
+    limit: int,
+    meaning: Meaning | None,
 ) -> list[tuple[Candidate, _Found]]:
     """Candidates that pass: of the best `pool`, or of more when those leave fewer than `limit`."""
     if not query.terms:
@@ -108,15 +122,31 @@ def _eligible(
         connection, scope.scope_id, terms, PLACE_BITS, norm.base, norm.slope
     )
     sight = _Sight(connection, scope, chosen, dated=bool(query.periods) or chosen.asks_time)
+    nearness = None if meaning is None else meaning.near(connection, scope.scope_id)
+    near: list[int] = []
+    if nearness is not None:
+        near = nearness.nearest(SEARCH_POOL if chosen.narrows else max(NEAREST, limit))
     reach = max(pool, limit)
     if chosen.narrows:
         reach = stats.items + 8 * sum(len(places) for places in found.values())
     while True:
-        candidates = rank(query, found, stats, limit=reach, document_frequencies=frequencies)
-        eligible = sight.passing(candidates, max(pool, limit))
-        if len(eligible) >= limit or len(candidates) < reach:
-            return eligible
+        candidates = rank(
+            query, found, stats, limit=reach, document_frequencies=frequencies, near=near
+        )
+        eligible = sight.passing(candidates, max(pool, limit) + len(near))
+        if len(eligible) >= limit or len(candidates) < reach + len(near):
+            return eligible if nearness is None else _with_meaning(eligible, nearness)
         reach *= 8
+
+
+def _with_meaning(
+    eligible: list[tuple[Candidate, _Found]], nearness: Nearness
+) -> list[tuple[Candidate, _Found]]:
+    near = nearness.of([place_number(c.session_no, c.seq) for c, _ in eligible])
+    return [
+        (candidate._replace(meaning=meaning), found)
+        for (candidate, found), meaning in zip(eligible, near, strict=True)
+    ]
 
 
 class _Sight:

@@ -68,13 +68,19 @@ class LengthNorm:
         return cls(1 - B, B * max(1, stats.items) / max(1, stats.tokens))
 
 
+def place_number(session_no: int, seq: int) -> int:
+    """A place as one integer."""
+    return session_no << PLACE_BITS | seq
+
+
 class Candidate(NamedTuple):
     """An item worth fetching, by its place: session_no 0 is a memory, seq its number.
 
     `own` and `window` are BM25 scores of its own words and of the window around it, `session` is
     the best window in its session (for a memory, its own score again), `coverage` the share,
     0..1 and weighted by idf, of the question's terms that occur in the window; `standing` says
-    that it tells how to act from now on. `score` orders candidates.
+    that it tells how to act from now on, `meaning` how near it is to the question in meaning,
+    beyond the average of its scope. `score` orders candidates.
     """
 
     session_no: int
@@ -85,6 +91,7 @@ class Candidate(NamedTuple):
     session: float
     coverage: float
     standing: bool = False
+    meaning: float = 0.0
 
 
 def choose_terms(
@@ -122,6 +129,7 @@ def rank(
     *,
     limit: int = 80,
     document_frequencies: Mapping[str, int] | None = None,
+    near: Collection[int] = (),
 ) -> list[Candidate]:
     """The best candidates for a question, best first.
 
@@ -134,6 +142,8 @@ def rank(
         limit: candidates to return at most.
         document_frequencies: as for `choose_terms`; needed only for terms whose rows were not
             all handed over. By default a term's frequency is the number of its rows.
+        near: places that are candidates for their meaning, whichever words they hold; they come
+            on top of `limit`.
 
     The same places in another order give the same answer. Candidates can name a turn that does
     not exist (past the end of a session) or is hidden: whoever fetches the rows drops them.
@@ -145,7 +155,7 @@ def rank(
         gain = idf * (K1 + 1)
         for place, frequency in places.items():
             own[place] = own.get(place, 0.0) + gain * frequency / (frequency + K1)
-    if not own:
+    if not own and not near:
         return []
     total = sum(
         query.terms[term] * _idf(stats.items, 0) if term not in fields else fields[term][0]
@@ -153,7 +163,7 @@ def rank(
         if term != STANDING_MARK
     )
     # A standing instruction matters to every question that touches it, so it cannot fall out here.
-    admitted = standing.keys() & own.keys()
+    admitted = (standing.keys() & own.keys()).union(near)
     windows = _windows(_pool(own, limit * _SPARE) | admitted, list(fields.values()))
     best_window: dict[int, float] = {}
     for window, place, _ in windows:
@@ -171,7 +181,7 @@ def rank(
         for window, place, covered in windows
     ]
     scored.sort()
-    del scored[limit:]
+    del scored[limit + len(near) :]
     return sorted(
         (
             Candidate(
@@ -180,8 +190,10 @@ def rank(
                 score=-loss,
                 own=own.get(place, 0.0),
                 window=window,
-                session=best_window[place >> PLACE_BITS] if place >= _FIRST_TURN else window,
-                coverage=covered / total,
+                session=best_window.get(place >> PLACE_BITS, 0.0)
+                if place >= _FIRST_TURN
+                else window,
+                coverage=covered / total if total else 0.0,
                 standing=place in standing,
             )
             for _, loss, place, window, covered in scored

@@ -36,11 +36,14 @@ WEIGHTS: Mapping[str, float] = {
     "preference": 0.2,  # states a preference, and the question asks for advice
     "substance": 0.15,  # long enough to say something
     "question": -0.1,  # is itself no more than a short question
+    "meaning": 0.3,  # means what the question means, as an embedder sees it
 }
 
 # What kind of saying a text is shows at its beginning.
 _READ_CHARS = 500
 _SUBSTANTIAL_WORDS = 30
+# Where nothing comes nearer than this in meaning, the nearest is not worth the whole weight.
+_CLEAR_MEANING = 0.3
 _SHORT_QUESTION_WORDS = 20
 #: A question this long, or shorter, hands what it is about on to the answer in full.
 _QUESTION_CHARS = 200
@@ -137,6 +140,7 @@ def rerank(query: Query, candidates: Sequence[Candidate], rows: Iterable[Row]) -
         own=max((c.own for c, _ in found), default=0.0) or 1.0,
         window=max((c.window for c, _ in found), default=0.0) or 1.0,
         session=max((c.session for c, _ in found), default=0.0) or 1.0,
+        meaning=max((c.meaning for c, _ in found), default=0.0),
     )
     around = _Around.of(found, best)
     ranked = [_fuse(query, candidate, row, best, around) for candidate, row in found]
@@ -151,6 +155,7 @@ class _Best:
     own: float
     window: float
     session: float
+    meaning: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +188,8 @@ def _fuse(query: Query, candidate: Candidate, row: Row, best: _Best, around: _Ar
         asker, fit = around.asking.get((row.session_no, row.seq - 1), (None, 0.0))
         if fit and asker != (row.speaker or row.role):
             values["answer"] = fit
+    if candidate.meaning:
+        values["meaning"] = candidate.meaning / max(best.meaning, _CLEAR_MEANING)
     score = 0.0
     for name, value in values.items():
         score += WEIGHTS[name] * value

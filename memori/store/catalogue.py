@@ -1,7 +1,7 @@
 """What each table is to a scope, and the form of its rows that is the same on every database.
 
 A scope *owns* the rows of most tables; they move with it. The *derived* tables and columns are
-made from those by the analyser; they are made anew wherever a scope arrives.
+made from those by the analyser and the embedder; they are made anew wherever a scope arrives.
 """
 
 from __future__ import annotations
@@ -16,10 +16,19 @@ from typing import Any
 
 from sqlalchemy import Column, Table
 
-from memori.store.tables import labels, metadata, postings, scope_counts, scopes
+from memori.store.tables import (
+    labels,
+    metadata,
+    postings,
+    scope_counts,
+    scopes,
+    vector_queue,
+    vector_scopes,
+    vectors,
+)
 from memori.store.types import UtcDateTime
 
-_DERIVED = frozenset({scope_counts, postings, labels})
+_DERIVED = frozenset({scope_counts, postings, labels, vector_scopes, vectors, vector_queue})
 #: Made from other columns by the analyser, in whichever table.
 _DERIVED_COLUMNS = frozenset({"length"})
 _SUM_BYTES = 16
@@ -44,7 +53,7 @@ def owned_tables() -> tuple[Table, ...]:
 
 
 def is_derived(table: Table) -> bool:
-    """Whether a table's rows are made from others by the analyser."""
+    """Whether a table's rows are made from others."""
     return table in _DERIVED
 
 

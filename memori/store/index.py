@@ -1,5 +1,7 @@
 """The inverted index: postings of terms and labels (tags, entities, metadata) of items.
 
+Where a scope has vectors, an item that enters waits for one, and one that leaves loses it.
+
 A hidden item (forgotten, quarantined) has no index rows; a superseded or expired one keeps them
 so that `as_of` finds it.
 """
@@ -27,9 +29,17 @@ from sqlalchemy import (
     true,
 )
 
+from memori.store import vectors
 from memori.store.prepared import Prepared
 from memori.store.scopes import add_to_counts
-from memori.store.tables import LABEL_CHARS, TERM_CHARS, labels, postings, scopes
+from memori.store.tables import (
+    LABEL_CHARS,
+    TERM_CHARS,
+    labels,
+    postings,
+    scopes,
+    vector_scopes,
+)
 
 #: Numbers of terms that a statement may be written for.
 _SIZES = (4, 12, 32, 96)
@@ -39,9 +49,9 @@ Place = tuple[int, int]
 NOWHERE = -1
 
 _GENERATIONS = Prepared(
-    select(scopes.c.index_generation, scopes.c.building_generation).where(
-        scopes.c.scope_id == bindparam("scope")
-    )
+    select(scopes.c.index_generation, scopes.c.building_generation, vector_scopes.c.scope_id)
+    .outerjoin(vector_scopes, vector_scopes.c.scope_id == scopes.c.scope_id)
+    .where(scopes.c.scope_id == bindparam("scope"))
 )
 _INSERT_POSTINGS = Prepared(postings.insert(), [column.name for column in postings.columns])
 _INSERT_LABELS = labels.insert()
@@ -74,8 +84,11 @@ def add_items(
         scope_id: the owner.
         items: `(place, term -> frequency)` of each.
     """
-    for generation in generations(connection, scope_id):
+    written, embedded = _state(connection, scope_id)
+    for generation in written:
         insert_postings(connection, scope_id, generation, items)
+    if embedded:
+        vectors.await_vectors(connection, scope_id, [place for place, _ in items])
     tokens = sum(sum(terms.values()) for _, terms in items)
     add_to_counts(connection, scope_id, len(items), tokens)
 
@@ -84,8 +97,11 @@ def remove_items(
     connection: Connection, scope_id: int, items: Sequence[tuple[Place, Mapping[str, int]]]
 ) -> None:
     """Take items out of the index; `items` as they were given to `add_items`."""
-    for generation in generations(connection, scope_id):
+    written, embedded = _state(connection, scope_id)
+    for generation in written:
         delete_postings(connection, scope_id, generation, items)
+    if embedded:
+        vectors.drop(connection, scope_id, [place for place, _ in items])
     tokens = sum(sum(terms.values()) for _, terms in items)
     add_to_counts(connection, scope_id, -len(items), -tokens)
 
@@ -138,6 +154,8 @@ def erase_places(connection: Connection, scope_id: int, places: Sequence[Place])
     if keys:
         connection.execute(_DELETE_ALL_POSTINGS, keys)
         connection.execute(_DELETE_LABELS, keys)
+        if vectors.read_state(connection, scope_id) is not None:
+            vectors.drop(connection, scope_id, places)
 
 
 def read_frequencies(
@@ -386,5 +404,10 @@ def _bounded(text: str) -> str:
 
 def generations(connection: Connection, scope_id: int) -> list[int]:
     """The generation recall reads, and the one being built if there is one."""
-    [(active, building)] = _GENERATIONS.run(connection, {"scope": scope_id})
-    return [active] if building is None else [active, building]
+    return _state(connection, scope_id)[0]
+
+
+def _state(connection: Connection, scope_id: int) -> tuple[list[int], bool]:
+    """The generations to write, and whether the scope has vectors."""
+    [(active, building, embedded)] = _GENERATIONS.run(connection, {"scope": scope_id})
+    return [active] if building is None else [active, building], embedded is not None

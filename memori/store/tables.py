@@ -14,6 +14,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     UniqueConstraint,
@@ -37,6 +38,9 @@ MEMORY_SHELF = 0
 ESSENTIAL = "pinned OR importance >= 0.7"
 TERM_CHARS = 64
 LABEL_CHARS = 160
+GENERATION_CHARS = 128
+#: The longest vector: 16,384 numbers of four bytes.
+VECTOR_BYTES = 65_535
 
 metadata = MetaData()
 
@@ -244,6 +248,41 @@ labels = Table(
     Column("session_no", Integer, primary_key=True, autoincrement=False),
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
     Index("labels_by_item", "scope_id", "session_no", "seq"),
+    sqlite_with_rowid=False,
+)
+
+vector_scopes = Table(
+    "vector_scopes",
+    metadata,
+    Column("scope_id", Integer, primary_key=True, autoincrement=False),
+    Column("epoch", exact_text(ID_CHARS), nullable=False),
+    Column("generation", exact_text(GENERATION_CHARS)),
+    Column("building", exact_text(GENERATION_CHARS)),
+    Column("building_after", Body),
+    Column("added", BigInteger, nullable=False),
+    Column("removed", BigInteger, nullable=False),
+    ForeignKeyConstraint(["scope_id"], ["scopes.scope_id"], name="vector_scopes_scope"),
+)
+
+vectors = Table(
+    "vectors",
+    metadata,
+    Column("scope_id", Integer, primary_key=True, autoincrement=False),
+    Column("session_no", Integer, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("generation", exact_text(GENERATION_CHARS), primary_key=True),
+    Column("added", BigInteger, nullable=False),
+    Column("vector", LargeBinary(VECTOR_BYTES), nullable=False),
+    Index("vectors_by_age", "scope_id", "generation", "added"),
+    sqlite_with_rowid=False,
+)
+
+vector_queue = Table(
+    "vector_queue",
+    metadata,
+    Column("scope_id", Integer, primary_key=True, autoincrement=False),
+    Column("session_no", Integer, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
     sqlite_with_rowid=False,
 )
 
