@@ -91,6 +91,8 @@ class Embedding:
             asked.add_done_callback(_ignore)
             self._failed(f"no answer within {self._timeout:g} s")
             return None
+        except Refused:
+            return None
         except Exception as error:  # whatever a provider does, recall goes on without it
             self._failed(_said(error))
             return None

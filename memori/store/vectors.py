@@ -79,9 +79,9 @@ class ScopeVectors:
 
 
 _STATE = Prepared(
-    select(
-        _s.epoch, _s.generation, _s.building, _s.building_after, _s.added, _s.removed
-    ).where(_s.scope_id == bindparam("scope"))
+    select(_s.epoch, _s.generation, _s.building, _s.building_after, _s.added, _s.removed).where(
+        _s.scope_id == bindparam("scope")
+    )
 )
 _ENQUEUE = Prepared(vector_queue.insert(), ["scope_id", "session_no", "seq"])
 _DELETE = Prepared(
