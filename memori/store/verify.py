@@ -9,7 +9,7 @@ from functools import partial
 from sqlalchemy import Connection, select
 
 from memori.model import Scope
-from memori.store import check_items, check_references, owners, staging
+from memori.store import check_items, check_references, check_vectors, owners, staging
 from memori.store.database import Database
 from memori.store.findings import Findings
 from memori.store.scopes import OWNED, read_scope
@@ -83,6 +83,7 @@ def _check_scope(
         return  # erased meanwhile
     check_references.check_scope(connection, scope_id, scope, found)
     check_items.check_scope(connection, known, scope, found, now)
+    check_vectors.check_scope(connection, scope_id, scope, found)
 
 
 def _check_leftovers(connection: Connection, found: Findings) -> None:

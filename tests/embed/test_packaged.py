@@ -107,10 +107,8 @@ def test_fastembed_runs_a_model_from_a_folder_without_a_hub(tmp_path: Path) -> N
     assert float(asked @ found[0]) > 0.95
 
 
-@pytest.mark.parametrize(
-    ("storage", "bytes_a_number"), [("float32", 4), ("float16", 2), ("int8", 1)]
-)
-def test_a_stored_vector_keeps_its_direction(storage: Storage, bytes_a_number: int) -> None:
+@pytest.mark.parametrize(("storage", "size"), [("float32", 4), ("float16", 2), ("int8", 1)])
+def test_a_stored_vector_keeps_its_direction(storage: Storage, size: int) -> None:
     vectors = np.random.default_rng(1).standard_normal((50, 256)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     vectors[7] = 0

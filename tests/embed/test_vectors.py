@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from conftest import Clock, Opener
 from embeddings_server import EmbeddingsServer, embeddings_server, slowly
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, insert, select, update
 
 from memori import AsyncMemori, ConfigurationError, Settings
 from memori import embedding as engine_embedding
@@ -377,6 +377,35 @@ async def test_an_erased_user_leaves_no_vectors(opened: Opener, server: Embeddin
     await memori.flush()
     assert await _texts(memori, "dogs", user_id="ben") == []
     assert await _texts(memori, "medical", user_id="ben") == ["Ben is a nurse"]
+
+
+async def test_verify_finds_and_mends_vectors_without_items_and_items_without_vectors(
+    opened: Opener, server: EmbeddingsServer
+) -> None:
+    memori = await opened(settings=server.settings())
+    await memori.record([{"content": t} for t in ("a puppy", "a nurse", "rain")])
+    await memori.flush()
+    assert (await memori.verify()).findings == ()
+    database = await memori._open()
+
+    def damage(connection: Connection) -> None:
+        c = vectors.c
+        connection.execute(update(vectors).where(c.seq == 1).values(seq=99))
+        [number] = connection.execute(select(vectors.c.scope_id).limit(1)).one()
+        connection.execute(insert(vector_queue).values(scope_id=number, session_no=0, seq=5))
+
+    await database.write(damage)
+    verified = await memori.verify()
+    assert {finding.where for finding in verified.findings} >= {
+        "vectors 1/99",
+        "vectors 1/1",
+        "vector_queue 0/5",
+    }
+    assert {finding.check for finding in verified.findings} == {"vector"}
+    await memori.verify(repair=True)
+    await memori.flush()
+    assert (await memori.verify()).findings == ()
+    assert len(await _places(memori)) == 3
 
 
 @pytest.mark.parametrize(

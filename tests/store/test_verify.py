@@ -48,6 +48,9 @@ def test_every_table_belongs_to_a_scope_or_to_the_database() -> None:
         "scope_counts",
         "postings",
         "labels",
+        "vector_scopes",
+        "vectors",
+        "vector_queue",
     }
     for table in owned_tables():
         assert next(iter(table.primary_key)).name == "scope_id", table.name
