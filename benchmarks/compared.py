@@ -17,12 +17,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, Protocol
+from typing import Any
 
 from benchmarks.floors import STOP_WORDS
 from benchmarks.labels import Conversation, LabelledQuestion
 from benchmarks.methods import Method
 from memori import ConfigurationError, Settings
+from memori.embed import Embedder, make_embedder
 
 #: What keeps the first ranks from outweighing the rest (the value of the paper).
 FUSION_CONSTANT = 60
@@ -31,22 +32,9 @@ FUSION_DEPTH = 100
 _BATCH = 64
 
 
-class TextEmbedder(Protocol):
-    """What is needed of an embedder; `memori.embed.Embedder` is one."""
-
-    name: str
-
-    def embed(self, texts: Sequence[str], *, query: bool = False) -> Any:
-        """One row a text, each of length 1."""
-        ...
-
-
-def configured_embedder(settings: Settings) -> TextEmbedder | None:
+def configured_embedder(settings: Settings) -> Embedder | None:
     """The embedder the settings name, None when they name none."""
-    if find_spec("memori.embed") is None:
-        return None
-    providers: Any = import_module("memori.embed.providers")
-    return providers.make_embedder(getattr(settings, "embedding", None))
+    return None if settings.embedding.provider == "none" else make_embedder(settings.embedding)
 
 
 class Bm25(Method):
@@ -92,7 +80,7 @@ class Bm25(Method):
 class EmbeddingOnly(Method):
     """The nearest turns by the embedder's vectors."""
 
-    def __init__(self, embedder: TextEmbedder) -> None:
+    def __init__(self, embedder: Embedder) -> None:
         self.name = f"embedding only ({embedder.name})"
         self._embedder = embedder
         self._vectors: dict[str, Any] = {}

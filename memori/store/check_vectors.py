@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, exists, or_, select
 
@@ -59,9 +60,9 @@ def _missing(connection: Connection, scope_id: int, generation: str) -> list[Pla
         has = exists().where(_is_at(of, vector_rows), vector_rows.c.generation == generation)
         waits = exists().where(_is_at(of, vector_queue))
         key = (of.c.memory_no,) if of is memories else (of.c.session_no, of.c.seq)
-        rows = connection.execute(
+        rows: Sequence[Any] = connection.execute(
             select(*key).where(of.c.scope_id == scope_id, *_shown(of), ~has, ~waits).limit(_NAMED)
-        )
+        ).fetchall()
         places += [(MEMORY_SHELF, row[0]) if of is memories else (row[0], row[1]) for row in rows]
     return places
 
