@@ -54,6 +54,19 @@ class DatabaseSettings(_Section):
     pool_size: int = Field(
         default=5, ge=1, le=100, description="connections to a server, for reads and writes each"
     )
+    auto_migrate: bool = Field(
+        default=True, description="make and upgrade the tables; false: only memori db upgrade does"
+    )
+    schema_name: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$",
+        description="PostgreSQL schema that holds the tables; made if it is not there",
+    )
+    table_prefix: str = Field(
+        default="",
+        pattern=r"^([a-z][a-z0-9_]{0,19})?$",
+        description="begins the name of every table, where the database holds other things",
+    )
 
 
 class MemorySettings(_Section):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Connection, Table, text
+from sqlalchemy import Connection, Table
 
 from memori import AsyncMemori, ConfigurationError
 from memori.config import DatabaseSettings
@@ -50,8 +50,14 @@ def own_database(name: str, *, migrated: bool = True) -> Iterator[str]:
     if migrated:
         asyncio.run(_migrate(made))
     yield made
+    asyncio.run(drop(name, own))
+
+
+async def drop(name: str, database: str) -> None:
+    """Drop a database, whoever is connected to it."""
+    _, url, _ = DEFAULTS[name]
     force = " WITH (FORCE)" if name == "postgresql" else ""
-    asyncio.run(run_alone(url, f"DROP DATABASE {own}{force}"))
+    await run_alone(_GIVEN[name] or url, f"DROP DATABASE IF EXISTS {database}{force}")
 
 
 async def empty(url: str) -> None:
@@ -87,6 +93,11 @@ async def copy_rows(source: str, target: str) -> None:
 
 async def run_alone(url: str, statement: str) -> None:
     """Run one statement outside a transaction, on a connection of its own."""
+    await run_together(url, [statement])
+
+
+async def run_together(url: str, statements: Sequence[str]) -> None:
+    """Run statements one after the other on one connection, each committed at once."""
     from sqlalchemy.ext.asyncio import create_async_engine
     from sqlalchemy.pool import NullPool
 
@@ -96,7 +107,8 @@ async def run_alone(url: str, statement: str) -> None:
         f"{drivers[scheme]}:{rest}", poolclass=NullPool, isolation_level="AUTOCOMMIT"
     )
     async with engine.connect() as connection:
-        await connection.execute(text(statement))
+        for statement in statements:
+            await connection.exec_driver_sql(statement)
     await engine.dispose()
 
 

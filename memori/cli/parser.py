@@ -42,6 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
     _looking(verbs)
     _importing(verbs)
     _evaluating(verbs)
+    _database(verbs)
     add_owner_verbs(partial(_add, verbs))
     for verb in set(verbs.choices.values()):
         _global_options(verb, "after")
@@ -341,6 +342,16 @@ def _looking(verbs: _Verbs[_Parser]) -> None:
 
     _add(verbs, "stats", "count what is kept, and say where")
     _add(verbs, "path", "print where the database is")
+
+
+def _database(verbs: _Verbs[_Parser]) -> None:
+    verb = _add(
+        verbs,
+        "db",
+        "make a database, its tables, or the SQL for them",
+        "create makes a missing database, upgrade its tables, sql prints what upgrade would run.",
+    )
+    verb.add_argument("action", choices=("create", "upgrade", "sql"), help="what to do")
 
 
 def _importing(verbs: _Verbs[_Parser]) -> None:

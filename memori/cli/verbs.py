@@ -8,6 +8,7 @@ from typing import Any
 
 from memori.api import AsyncMemori
 from memori.cli import (
+    databases,
     evaluating,
     importing,
     looking,
@@ -32,8 +33,8 @@ def _opened(verb: _Verb) -> _Runner:
     return run
 
 
-#: Every verb but `path`, which opens no database.
-VERBS: Mapping[str, _Runner] = {"copy": moving.copy} | {
+#: Every verb but `path`, which opens no database; `copy` and `db` open them in their own way.
+VERBS: Mapping[str, _Runner] = {"copy": moving.copy, "db": databases.db} | {
     name: _opened(verb)
     for name, verb in {
         "remember": writing.remember,

@@ -13,6 +13,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from memori.errors import NotFound
 from memori.model import Event, History, Memory, Operation, Session, Turn
 from memori.store import memories, rows, tables
+from memori.store.naming import own_name
 from memori.store.tables import events, memory_versions, operations, sessions
 from memori.store.tables import memories as memory_rows
 from memori.store.tables import turns as turn_rows
@@ -240,8 +241,8 @@ def read_schema(connection: Connection) -> str:
         ).scalars()
     else:
         # A server keeps no text of them: say again what it describes.
-        made = MetaData()
-        made.reflect(connection, only=lambda name, _: name in tables.metadata.tables)
+        made, ours = MetaData(), {own_name(connection, name) for name in tables.metadata.tables}
+        made.reflect(connection, only=lambda name, _: name in ours)
         parts = [CreateTable(table) for table in made.sorted_tables]
         parts += [
             CreateIndex(index)

@@ -39,7 +39,24 @@ class Database(Protocol):
         """Connect and bring the schema up to date.
 
         Raises:
-            ConfigurationError: the database cannot be used; the message names the remedy.
+            ConfigurationError: the database cannot be used, or its schema is old and
+                `auto_migrate` is off; the message names the remedy.
+        """
+        ...
+
+    async def create(self) -> bool:
+        """Make the database, without tables; False if it is there.
+
+        Raises:
+            ConfigurationError: the account may not, or the server cannot be reached.
+        """
+        ...
+
+    async def upgrade_sql(self) -> str:
+        """The statements that `open` would run to make or upgrade the tables; "" for none.
+
+        Raises:
+            ConfigurationError: the database cannot be used.
         """
         ...
 

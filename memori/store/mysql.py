@@ -7,6 +7,7 @@ import re
 import ssl
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -17,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from memori.errors import ConfigurationError, StoreBusy
 from memori.store.pooled import CONNECT_SECONDS, PooledDatabase, Trouble
+from memori.store.url import DatabaseUrl
 
 #: The oldest servers this runs on: those with a collation that compares bytes without padding,
 #: and arithmetic in double precision.
@@ -35,6 +37,7 @@ _LOST = frozenset(
     | set(range(2000, 2060))
 )
 _DUPLICATE_KEY = 1062
+_DATABASE_EXISTS = 1007
 #: No shorter than any packet, so that a long list of postings comes whole or not at all.
 _GROUPED_BYTES = 1 << 30
 _REMEDIES = {
@@ -137,7 +140,24 @@ class MysqlDatabase(PooledDatabase):
         finally:
             connection.execute(select(func.release_lock(name)))
 
+    def beside(self) -> DatabaseUrl:
+        """The server without a database."""
+        return replace(self.url, name=None)
+
+    def make(self, connection: Connection, name: str) -> None:
+        """In utf8mb4, whatever the server makes otherwise."""
+        quoted = connection.dialect.identifier_preparer.quote_identifier(name)
+        connection.exec_driver_sql(f"CREATE DATABASE {quoted} CHARACTER SET utf8mb4")
+
+    def is_there(self, error: BaseException) -> bool:
+        """By the server's error number."""
+        return _number(error) == _DATABASE_EXISTS
+
     def _connect_args(self) -> dict[str, Any]:
+        if self.settings.schema_name is not None:
+            raise ConfigurationError(
+                "database.schema_name is for PostgreSQL; use database.table_prefix here"
+            )
         url, options = self.url, self.url.options
         strange = sorted(set(options) - _KNOWN_OPTIONS)
         if strange:

@@ -27,7 +27,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from memori.config import DatabaseSettings
 from memori.errors import Closed, ConfigurationError, StoreBusy, StoreUnavailable
 from memori.model import Scope
-from memori.store.migrate import is_behind, migrate
+from memori.store.migrate import is_behind, migrate, upgrade_statements
+from memori.store.naming import use_prefix
 from memori.store.url import DatabaseUrl
 
 T = TypeVar("T")
@@ -102,11 +103,65 @@ class PooledDatabase(ABC):
     def migration_lock(self, connection: Connection) -> AbstractContextManager[None]:
         """Held by the one process that makes or changes the tables."""
 
+    @abstractmethod
+    def beside(self) -> DatabaseUrl:
+        """A database that is there on every such server, to make ours from."""
+
+    @abstractmethod
+    def make(self, connection: Connection, name: str) -> None:
+        """Create a database; `connection` is to another one, outside a transaction."""
+
+    def set_up(self, transaction: Callable[[Connection], T]) -> Callable[[Connection], T]:
+        """What is run instead of `transaction`, where settings do not last between two."""
+        return transaction
+
     async def open(self) -> None:
         """Connect, and make or upgrade the tables."""
+        await self._first(self._prepare)
+
+    async def upgrade_sql(self) -> str:
+        """The statements `open` would run to make or upgrade the tables."""
+
+        def written(connection: Connection) -> str:
+            self.check_server(connection)
+            return upgrade_statements(connection)
+
+        try:
+            return await self._first(written)
+        finally:
+            await self.close()
+
+    async def create(self) -> bool:
+        """Make the database; False if it is there."""
+        other = type(self)(self.beside(), self.settings)
+        other._closed = False
+        try:
+            pool = other._pool(True).execution_options(isolation_level="AUTOCOMMIT")
+            async with pool.connect() as connection:
+                await connection.run_sync(self.make, str(self.url.name))
+        except ImportError as error:
+            raise ConfigurationError(f"database {self.url.safe}: {self.remedy(error)}") from error
+        except other._errors(other._pool(True)) as error:
+            cause = _cause(error)
+            if self.is_there(cause):
+                return False
+            raise ConfigurationError(
+                f"database {self.url.safe} cannot be made: {self.describe(cause)}; check server, "
+                "user and password in the URL, and whether the account may create databases"
+            ) from cause
+        finally:
+            await other.close()
+        return True
+
+    @abstractmethod
+    def is_there(self, error: BaseException) -> bool:
+        """Whether an error of `make` says that the database exists."""
+
+    async def _first(self, transaction: Callable[[Connection], T]) -> T:
+        """Run what comes first, when a mistake in the settings shows."""
         self._closed = False
         try:
-            await self._retrying(True, self._prepare, reconnect=False)
+            return await self._retrying(True, transaction, reconnect=False)
         except ImportError as error:
             await self.close()
             raise ConfigurationError(f"database {self.url.safe}: {self.remedy(error)}") from error
@@ -177,8 +232,9 @@ class PooledDatabase(ABC):
 
     def _prepare(self, connection: Connection) -> None:
         self.check_server(connection)
-        if not is_behind(connection):
-            migrate(connection, path=None)
+        allowed = self.settings.auto_migrate
+        if not is_behind(connection) or not allowed:
+            migrate(connection, path=None, allowed=allowed)
             return
         with self.migration_lock(connection):
             migrate(connection, path=None)
@@ -193,11 +249,13 @@ class PooledDatabase(ABC):
         pool = self._pools.get(writes)
         if pool is None:
             pool = self._pools[writes] = self.make_pool(writes=writes)
+            use_prefix(pool.dialect, self.settings.table_prefix)
         return pool
 
     async def _retrying(
         self, writes: bool, transaction: Callable[[Connection], T], *, reconnect: bool = True
     ) -> T:
+        transaction = self.set_up(transaction)
         deadline = time.monotonic() + self.settings.busy_timeout
         pause, taken, doubtful = 0.005, 0, False
         while True:

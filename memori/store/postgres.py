@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import import_module
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 from uuid import uuid4
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, func, inspect, select
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.schema import CreateSchema
 
 from memori.errors import ConfigurationError
 from memori.store.pooled import CONNECT_SECONDS, PooledDatabase, Trouble
+from memori.store.url import DatabaseUrl
 
 T = TypeVar("T")
 
@@ -113,41 +116,76 @@ class PostgresDatabase(PooledDatabase):
         return driver.InterfaceError, driver.PostgresError, driver.InternalClientError
 
     def check_server(self, connection: Connection) -> None:
-        """Refuse what is older than `OLDEST_POSTGRES`."""
+        """Refuse what is older than `OLDEST_POSTGRES`, and what cannot hold every text."""
         version = connection.dialect.server_version_info or OLDEST_POSTGRES
         if version < OLDEST_POSTGRES:
             raise ConfigurationError(
                 f"PostgreSQL {'.'.join(map(str, version))} at {self.url.safe} is too old; "
                 f"memori needs {'.'.join(map(str, OLDEST_POSTGRES))} or newer"
             )
+        encoding = connection.exec_driver_sql("SHOW server_encoding").scalar()
+        if encoding != "UTF8":
+            raise ConfigurationError(
+                f"database {self.url.safe} is encoded in {encoding}, which cannot hold every "
+                "text; make one in UTF8, with another name: memori db create"
+            )
 
     @contextmanager
     def migration_lock(self, connection: Connection) -> Generator[None, None, None]:
         """An advisory lock that ends with the transaction, as the DDL does."""
         connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+        schema = self.settings.schema_name
+        if schema is not None and schema not in inspect(connection).get_schema_names():
+            connection.execute(CreateSchema(schema))
         yield
 
-    async def write(self, transaction: Callable[[Connection], T]) -> T:
-        """Run `transaction` and commit; a pooler keeps no setting of a session."""
-        if not self._behind_pooler():
-            return await super().write(transaction)
+    def beside(self) -> DatabaseUrl:
+        """The database every server is made with."""
+        return replace(self.url, name="postgres")
 
-        def patient(connection: Connection) -> T:
-            connection.execute(text(f"SET LOCAL lock_timeout = {self._lock_milliseconds}"))
+    def make(self, connection: Connection, name: str) -> None:
+        """In UTF-8, whatever the server makes otherwise."""
+        quoted = connection.dialect.identifier_preparer.quote_identifier(name)
+        connection.exec_driver_sql(f"CREATE DATABASE {quoted} ENCODING 'UTF8' TEMPLATE template0")
+
+    async def upgrade_sql(self) -> str:
+        """The statements `open` would run, in the schema that was chosen."""
+        statements = await super().upgrade_sql()
+        schema = self.settings.schema_name
+        if not statements or schema is None:
+            return statements
+        chosen = f'CREATE SCHEMA IF NOT EXISTS "{schema}";\n\nSET search_path TO "{schema}";\n\n'
+        return chosen + statements
+
+    def is_there(self, error: BaseException) -> bool:
+        """By SQLSTATE; two that make it at once meet in the catalogue's own index."""
+        return getattr(error, "sqlstate", None) in ("42P04", "23505")
+
+    def set_up(self, transaction: Callable[[Connection], T]) -> Callable[[Connection], T]:
+        """Behind a pooler, which keeps no setting of a session, set them in the transaction."""
+        if not self._behind_pooler():
+            return transaction
+        chosen = select(*(func.set_config(*each, True) for each in self._session().items()))
+
+        def run(connection: Connection) -> T:
+            connection.execute(chosen)
             return transaction(connection)
 
-        return await super().write(patient)
+        return run
 
-    @property
-    def _lock_milliseconds(self) -> int:
-        return int(self.settings.busy_timeout * 1000)
+    def _session(self) -> dict[str, str]:
+        """How long to wait for a lock, and which schema holds the tables."""
+        chosen = {"lock_timeout": f"{int(self.settings.busy_timeout * 1000)}ms"}
+        if self.settings.schema_name is not None:
+            chosen["search_path"] = f'"{self.settings.schema_name}"'
+        return chosen
 
     def _connect_args(self) -> dict[str, Any]:
         url, options = self.url, dict(self.url.options)
         settings = {"application_name": "memori"}
         if not self._behind_pooler():
             # A pooler knows few settings and refuses a connection that names another.
-            settings["lock_timeout"] = str(self._lock_milliseconds)
+            settings |= self._session()
         settings |= {
             name: value
             for name, value in options.items()

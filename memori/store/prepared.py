@@ -42,7 +42,7 @@ class Prepared:
     def __init__(self, statement: Executable, columns: Sequence[str] | None = None) -> None:
         self._statement: Any = statement
         self._columns = columns
-        self._compiled: dict[str, _Compiled] = {}
+        self._compiled: dict[type[Any], _Compiled] = {}
 
     def run(self, connection: Connection, values: Mapping[str, Any]) -> list[Row]:
         """Execute once.
@@ -75,9 +75,11 @@ class Prepared:
             cursor.close()
 
     def _for(self, dialect: Dialect) -> _Compiled:
-        known = self._compiled.get(dialect.name)
+        # The kind of preparer stands for the dialect and for how it names our tables.
+        kind = type(dialect.identifier_preparer)
+        known = self._compiled.get(kind)
         if known is None:
-            known = self._compiled[dialect.name] = self._compile(dialect)
+            known = self._compiled[kind] = self._compile(dialect)
         return known
 
     def _compile(self, dialect: Dialect) -> _Compiled:

@@ -86,6 +86,14 @@ class ReplicatedDatabase:
             await self.close()
             raise
 
+    async def create(self) -> bool:
+        """Make the primary's database; False if it is there."""
+        return await self._primary.create()
+
+    async def upgrade_sql(self) -> str:
+        """The statements `open` would run on the primary."""
+        return await self._primary.upgrade_sql()
+
     async def read(self, transaction: Callable[[Connection], T], wanted: Sequence[Scope] = ()) -> T:
         """Run `transaction` on the replica if it may answer, else on the primary."""
         if wanted and time.monotonic() >= self._rests_until:

@@ -26,7 +26,8 @@ from sqlalchemy.pool import StaticPool
 from memori.config import DatabaseSettings
 from memori.errors import Closed, ConfigurationError, StoreBusy, StoreUnavailable
 from memori.model import Scope
-from memori.store.migrate import migrate
+from memori.store.migrate import migrate, upgrade_statements
+from memori.store.naming import use_prefix
 from memori.store.places import warn_once
 from memori.store.url import DatabaseUrl
 
@@ -71,8 +72,8 @@ class _Lane(aiosqlite.Connection):
         with self.busy:
             return function()
 
-    async def start(self, begin: str, pragmas: tuple[str, ...]) -> None:
-        """Open the connection; `begin` is the statement every transaction starts with."""
+    async def start(self, begin: str, pragmas: tuple[str, ...], prefix: str) -> None:
+        """Open the connection; `begin` starts every transaction, `prefix` every table's name."""
         worker: Any = getattr(self, "_thread", self)
         worker.daemon = True  # a forgotten close must not keep the interpreter alive
         try:
@@ -85,12 +86,12 @@ class _Lane(aiosqlite.Connection):
                 await asyncio.sleep(0.01)
             raise
         try:
-            await self.run(partial(self._prepare, begin, pragmas))
+            await self.run(partial(self._prepare, begin, pragmas, prefix))
         except BaseException:
             await self.finish()
             raise
 
-    def _prepare(self, begin: str, pragmas: tuple[str, ...]) -> None:
+    def _prepare(self, begin: str, pragmas: tuple[str, ...], prefix: str) -> None:
         raw = self._conn
         raw.isolation_level = None  # transactions begin where we say, not where sqlite3 guesses
         for pragma in pragmas:
@@ -99,6 +100,7 @@ class _Lane(aiosqlite.Connection):
         engine = create_engine(
             "sqlite://", creator=lambda: raw, poolclass=StaticPool, isolation_level="AUTOCOMMIT"
         )
+        use_prefix(engine.dialect, prefix)
         self.core = engine.connect()
         self._begin = begin
 
@@ -153,20 +155,52 @@ class SqliteDatabase:
                 f"SQLite {sqlite3.sqlite_version} is too old; this Python needs "
                 f"{'.'.join(map(str, OLDEST_SQLITE))} or newer"
             )
+        if self._settings.schema_name is not None:
+            raise ConfigurationError(
+                "database.schema_name is for PostgreSQL; use database.table_prefix here"
+            )
+        allowed = self._settings.auto_migrate
         try:
-            if self.path is not None:
+            if self.path is not None and allowed:
                 _make_private_file(self.path)
+            elif self.path is not None and not self.path.is_file():
+                raise ConfigurationError(
+                    f"there is no database {self.url.safe}, and database.auto_migrate is false; "
+                    "run: memori db upgrade"
+                )
+            if self.path is not None:
                 warn_once(self.path)
-            self._writer = await self._connect("BEGIN IMMEDIATE")
-            await self._retrying(self._writer, partial(migrate, path=self.path))
+            self._writer = await self._connect("BEGIN IMMEDIATE", self.path)
+            await self._retrying(self._writer, partial(migrate, path=self.path, allowed=allowed))
             # A database in memory belongs to its one connection.
-            self._reader = self._writer if self.path is None else await self._connect("BEGIN")
+            self._reader = (
+                self._writer if self.path is None else await self._connect("BEGIN", self.path)
+            )
         except (OSError, sqlite3.Error, DatabaseError, StoreUnavailable) as error:
             await self.close()
             raise ConfigurationError(self._cannot_open(error)) from error
         except BaseException:
             await self.close()
             raise
+
+    async def create(self) -> bool:
+        """Make the file; False if it is there."""
+        if self.path is None or self.path.is_file():
+            return False
+        try:
+            _make_private_file(self.path)
+        except OSError as error:
+            raise ConfigurationError(self._cannot_open(error)) from error
+        return True
+
+    async def upgrade_sql(self) -> str:
+        """The statements `open` would run to make or upgrade the tables."""
+        there = self.path is not None and self.path.is_file()
+        lane = await self._connect("BEGIN", self.path if there else None)
+        try:
+            return await self._retrying(lane, upgrade_statements)
+        finally:
+            await lane.finish()
 
     async def read(self, transaction: Callable[[Connection], T], wanted: Sequence[Scope] = ()) -> T:
         """Run `transaction` on one snapshot."""
@@ -219,8 +253,8 @@ class SqliteDatabase:
             raise Closed(_CLOSED)
         return lane
 
-    async def _connect(self, begin: str) -> _Lane:
-        target = ":memory:" if self.path is None else str(self.path)
+    async def _connect(self, begin: str, path: Path | None) -> _Lane:
+        target = ":memory:" if path is None else str(path)
         timeout = self._settings.busy_timeout
         lane = _Lane(partial(sqlite3.connect, target, timeout=timeout, check_same_thread=False))
         synchronous = "FULL" if self._settings.durability == "full" else "NORMAL"
@@ -235,6 +269,7 @@ class SqliteDatabase:
                 f"PRAGMA cache_size=-{_CACHE_KIB}",
                 f"PRAGMA busy_timeout={int(timeout * 1000)}",
             ),
+            self._settings.table_prefix,
         )
         return lane
 
