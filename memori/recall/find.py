@@ -17,8 +17,10 @@ from memori.recall.rank import (
     CorpusStats,
     LengthNorm,
     choose_terms,
+    join_forms,
     place_number,
     rank,
+    with_forms,
 )
 from memori.recall.rerank import Ranked, Row, rerank
 from memori.store import index, reading, rows, scopes, turns
@@ -115,12 +117,22 @@ def _eligible(
     frequencies = None
     terms: Collection[str] = query.terms
     if stats.items > _CHOOSE_ABOVE:
-        frequencies = index.count_postings(connection, scope.scope_id, query.terms)
+        counted = index.count_postings(connection, scope.scope_id, with_forms(query, query.terms))
+        frequencies = {
+            term: sum(counted.get(form, 0) for form in with_forms(query, (term,)))
+            for term in query.terms
+        }
         terms = choose_terms(query, frequencies)
     norm = LengthNorm.of(stats)
-    found = index.read_frequencies(
-        connection, scope.scope_id, terms, PLACE_BITS, norm.base, norm.slope
+    fetched = index.read_frequencies(
+        connection,
+        scope.scope_id,
+        with_forms(query, terms),
+        PLACE_BITS,
+        norm.base,
+        norm.slope,
     )
+    found = join_forms(query, fetched)
     sight = _Sight(connection, scope, chosen, dated=bool(query.periods) or chosen.asks_time)
     nearness = None if meaning is None else meaning.near(connection, scope.scope_id)
     near: list[int] = []
