@@ -19,8 +19,10 @@ from memori.recall.rank import (
     CorpusStats,
     LengthNorm,
     choose_terms,
+    join_forms,
     place_number,
     rank,
+    with_forms,
 )
 from memori.recall.rerank import Ranked, Row, rerank
 from memori.store import index, reading, rows, scopes, turns
@@ -117,10 +119,15 @@ def _eligible(
     frequencies = None
     if stats.items > _CHOOSE_ABOVE:
         # One more than would be read tells a term that is too common to read.
-        frequencies = index.count_postings(
-            connection, scope.scope_id, query.terms, most=MAX_RAREST + 1
+        counted = index.count_postings(
+            connection, scope.scope_id, with_forms(query, query.terms), most=MAX_RAREST + 1
         )
-    found = _read(connection, scope, query, LengthNorm.of(stats), frequencies)
+        frequencies = {
+            term: sum(counted.get(form, 0) for form in with_forms(query, (term,)))
+            for term in query.terms
+        }
+    fetched = _read(connection, scope, query, LengthNorm.of(stats), frequencies)
+    found = join_forms(query, fetched)
     sight = _Sight(connection, scope, chosen, dated=bool(query.periods) or chosen.asks_time)
     nearness = None if meaning is None else meaning.near(connection, scope.scope_id)
     near: list[int] = []
@@ -158,10 +165,11 @@ def _read(
 ) -> dict[str, dict[int, float]]:
     """Postings of the question: of all its terms, or of those rare enough in a large scope."""
     terms = query.terms if frequencies is None else choose_terms(query, frequencies)
-    where = (connection, scope.scope_id, terms, PLACE_BITS, norm.base, norm.slope)
+    forms = with_forms(query, terms)
+    where = (connection, scope.scope_id, forms, PLACE_BITS, norm.base, norm.slope)
     if frequencies is None or sum(frequencies[term] for term in terms) <= MAX_RAREST:
         return index.read_frequencies(*where)
-    return index.read_newest(*where, most=MAX_POSTINGS // len(terms))
+    return index.read_newest(*where, most=MAX_POSTINGS // len(forms))
 
 
 class _Sight:

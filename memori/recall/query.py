@@ -5,17 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 
-from memori.text.analyser import STANDING_MARK, is_dense, split_words, stem
+from memori.text.analyser import STANDING_MARK, day_term, is_dense, split_words, stem
 from memori.text.dates import Period, find_periods
-from memori.text.stopwords import ENGLISH, PARTICLES
+from memori.text.languages import languages_of_question, stop_words
+from memori.text.stopwords import PARTICLES
 
 #: A question is searched by at most this many different terms, the weightiest.
 MAX_TERMS = 96
 #: Only this many characters of a question are read.
 MAX_CHARS = 8_000
+#: A time of so many days is sought by its days too.
+_FEW_DAYS = 2
 #: What a word about the asking rather than the asked weighs ("list", "summarise", "mention").
 REQUEST_WEIGHT = 0.3
 #: What a single character of a script without spaces weighs beside a pair of them, and by what a
@@ -59,15 +62,17 @@ class Query:
     """A parsed question.
 
     `terms` are the index terms to fetch postings for, each with its weight (above 0); empty when
-    the question has no word at all. `words` are its words, case folded, stop words included:
-    speakers are sought in them. `periods` are the times it names. `first_person` says that the
-    asker speaks of themself, `asks_advice` that they want something done or recommended,
-    `asks_summary` that they want all that was said; `asks_when`, `asks_name` and `asks_number`
-    that a time, a name or a number is the answer.
+    the question has no word at all. `forms` are what else the word of a term is indexed as, in
+    other languages the question may be in: they count as the term. `words` are its words, case
+    folded, stop words included: speakers are sought in them. `periods` are the times it names.
+    `first_person` says that the asker speaks of themself, `asks_advice` that they want something
+    done or recommended, `asks_summary` that they want all that was said; `asks_when`, `asks_name`
+    and `asks_number` that a time, a name or a number is the answer.
     """
 
     text: str
     terms: Mapping[str, float]
+    forms: Mapping[str, tuple[str, ...]]
     words: frozenset[str]
     periods: tuple[Period, ...]
     first_person: bool
@@ -91,11 +96,14 @@ def parse_query(text: str, now: datetime) -> Query:
     text = text[:MAX_CHARS]
     words = split_words(text)
     folded = frozenset(word.casefold() for word in words)
+    periods = find_periods(text, now)
+    terms, forms = _terms(words, periods)
     return Query(
         text=text,
-        terms=_terms(words),
+        terms=terms,
+        forms=forms,
         words=folded,
-        periods=find_periods(text, now),
+        periods=periods,
         first_person=not folded.isdisjoint(_SELF),
         asks_advice=_ASKS_ADVICE.search(text) is not None,
         asks_summary=_ASKS_SUMMARY.search(text) is not None,
@@ -111,19 +119,36 @@ def _request_terms() -> frozenset[str]:
     return frozenset(map(stem, _REQUEST_WORDS))
 
 
-def _terms(words: list[str]) -> dict[str, float]:
+def _terms(
+    words: list[str], periods: tuple[Period, ...]
+) -> tuple[dict[str, float], dict[str, tuple[str, ...]]]:
+    """Each term with its weight, and what else the word of a term is indexed as."""
+    likeliest, *others = languages_of_question(words)
+    # English is among the languages of every question; its stop words are words elsewhere.
+    stopped = stop_words(likeliest).union(*map(stop_words, others[:-1]))
     terms: dict[str, float] = {}
-    for word in [word for word in words if word not in ENGLISH] or words:
-        term = stem(word.casefold())
+    forms: dict[str, tuple[str, ...]] = {}
+    for word in [word for word in words if word not in stopped] or words:
+        folded = word.casefold()
+        term = stem(folded, likeliest)
         if term not in terms:
             terms[term] = _weight(term)
+            other = dict.fromkeys(stem(folded, language) for language in others)
+            if more := tuple(form for form in other if form != term):
+                forms[term] = more
     if len(terms) > MAX_TERMS:
         # The weightiest stay, the first of equals, in the order of the question.
         kept = set(sorted(terms, key=lambda term: -terms[term])[:MAX_TERMS])
         terms = {term: weight for term, weight in terms.items() if term in kept}
     if terms:
+        terms.update((day_term(day), 1.0) for period in periods for day in _days(period))
         terms[STANDING_MARK] = 1.0
-    return terms
+    return terms, {term: more for term, more in forms.items() if term in terms}
+
+
+def _days(period: Period) -> list[datetime]:
+    few = period.days if period.days <= _FEW_DAYS else 0
+    return [period.start + timedelta(days=number) for number in range(few)]
 
 
 def _weight(term: str) -> float:

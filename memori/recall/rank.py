@@ -19,7 +19,7 @@ from math import log
 from typing import NamedTuple
 
 from memori.recall.query import Query
-from memori.text.analyser import STANDING_MARK
+from memori.text.analyser import MARK, STANDING_MARK
 
 #: BM25's saturation of term frequency, and how far an item's length counts against it.
 K1 = 1.2
@@ -124,14 +124,35 @@ def choose_terms(
     total = 0
     for term in rarest:
         total += document_frequencies[term]
-        first = all(before == STANDING_MARK for before in chosen)
+        first = all(before[0] == MARK for before in chosen)
         if total > (max_rarest if first else max_postings):
             break
         chosen.append(term)
-    if any(term != STANDING_MARK for term in chosen):
+    if any(term[0] != MARK for term in chosen):
         return tuple(chosen)
     common = [term for term in rarest if term not in chosen]
     return (*chosen, *common[:FEW_COMMON])
+
+
+def with_forms(query: Query, terms: Iterable[str]) -> tuple[str, ...]:
+    """Terms of a question, and what else their words are indexed as: all that is to be fetched."""
+    return tuple(
+        dict.fromkeys(form for term in terms for form in (term, *query.forms.get(term, ())))
+    )
+
+
+def join_forms(query: Query, found: Mapping[str, Frequencies]) -> Mapping[str, Frequencies]:
+    """What was fetched, by the question's terms: the forms of one word are one term."""
+    if not query.forms:
+        return found
+    joined: dict[str, Frequencies] = {}
+    for term in query.terms:
+        places: dict[int, float] = {}
+        for form in (term, *query.forms.get(term, ())):
+            for place, frequency in found.get(form, {}).items():
+                places[place] = places.get(place, 0.0) + frequency
+        joined[term] = places
+    return joined
 
 
 def rank(
@@ -148,8 +169,8 @@ def rank(
     Arguments:
         query: the parsed question.
         found: by term, where all items of the scope that hold it are, with their frequency
-            divided by `LengthNorm.of`; of the question's terms or of those `choose_terms` chose.
-            Other terms are passed over.
+            divided by `LengthNorm.of`, forms joined; of the question's terms or of those
+            `choose_terms` chose. Other terms are passed over.
         stats: the scope's totals.
         limit: candidates to return at most.
         document_frequencies: as for `choose_terms`; needed only for terms whose rows were not
@@ -174,7 +195,7 @@ def rank(
     total = sum(
         query.terms[term] * _idf(stats.items, 0) if term not in fields else fields[term][0]
         for term in query.terms
-        if term != STANDING_MARK and term not in left_out
+        if term[0] != MARK and term not in left_out
     )
     # A standing instruction matters to every question that touches it, so it cannot fall out here.
     admitted = (standing.keys() & own.keys()).union(near)
@@ -207,7 +228,7 @@ def rank(
                 session=best_window.get(place >> PLACE_BITS, 0.0)
                 if place >= _FIRST_TURN
                 else window,
-                coverage=covered / total if total else 0.0,
+                coverage=min(1.0, covered / total) if total else 0.0,
                 standing=place in standing,
             )
             for _, loss, place, window, covered in scored

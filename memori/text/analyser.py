@@ -1,8 +1,8 @@
 """From text to index terms, the same on every database.
 
 A text is compatibility-normalised (NFKC), case folded and stripped of accents, cut into words,
-freed of English stop words, and stemmed (Snowball English, M. F. Porter 2001, after irregular
-forms like "went" are led back to "go"). Scripts written without spaces become character
+freed of the stop words of its language, and stemmed (Snowball, M. F. Porter 2001; English after
+irregular forms like "went" are led back to "go"). Scripts written without spaces become character
 bigrams plus single characters. Every step takes time linear in the text.
 
 The terms of a change here do not match those already stored: raise `ANALYSER_GENERATION` then,
@@ -15,18 +15,20 @@ import re
 import threading
 import unicodedata
 from collections import Counter
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Protocol, cast
 
 import Stemmer  # pyright: ignore[reportMissingTypeStubs, reportMissingModuleSource]
 
+from memori.text.dates import MONTHS, TIME_HINTS, find_periods, passages_of_time
 from memori.text.irregular import BASE_FORMS
+from memori.text.languages import DEFAULT, language_of, stemmer_of_script, stop_words
 from memori.text.stopwords import ENGLISH
 
 #: Version of the terms this module writes; stored beside every index row.
-ANALYSER_GENERATION = 1
+ANALYSER_GENERATION = 2
 
 #: A longer word (base64, a hash) is cut to this many characters.
 MAX_TERM_CHARS = 48
@@ -35,15 +37,18 @@ MAX_TERM_CHARS = 48
 #: "who are you?" is found by a question made of nothing else.
 SPARSE_BELOW = 3
 
+#: Begins a term that stands for something other than a word. No text yields it, since "!" is
+#: never part of a word.
+MARK = "!"
 #: Indexed with a standing instruction ("always ...", "when I ask ..."), and sought by every
-#: question. No text yields it, since "!" is never part of a word.
-STANDING_MARK = "!standing"
+#: question.
+STANDING_MARK = MARK + "standing"
 
-MONTHS = tuple(
-    """
-    january february march april may june july august september october november december
-    """.split()
-)
+#: A text of which so much are English stop words is English without a closer look.
+_PLAINLY_ENGLISH = 0.35
+#: A time of more days is not sought by its days, one of more than a month not at all.
+_FEW_DAYS = 2
+_MONTH_DAYS = 31
 
 _UNSAFE = re.compile("[\x00\ud800-\udfff]")
 _SPACE_RUN = re.compile(r"\s+")
@@ -80,6 +85,10 @@ _SCANNER = re.compile(
 )
 _DENSE_START = re.compile(rf"[{_DENSE}]")
 _SUFFIXES = frozenset({"s", "ll", "ve", "re", "d", "m"})
+# What French and Italian words lose their last vowel before ("l'eau", "dell'arte").
+_ELIDED = frozenset(
+    "l d j m t s n c qu jusqu lorsqu puisqu un all dall dell nell sull quell quest".split()
+)
 _STANDING_START = re.compile(r"\W{0,9}(?:please )?(?:always|never)\b")
 _STANDING_PHRASES = ("from now on", "when i ask", "whenever i ask", "if i ask", "time i ask")
 _ACRONYMS = frozenset({"US", "IT", "WHO"})
@@ -136,29 +145,47 @@ def normalised_key(text: str) -> str:
 _own = threading.local()
 
 
-def _stemmer() -> _Stemmer:
-    known = getattr(_own, "stemmer", None)
+def _stemmer(language: str) -> _Stemmer:
+    stemmers: dict[str, _Stemmer] | None = getattr(_own, "stemmers", None)
+    if stemmers is None:
+        stemmers = _own.stemmers = {}
+    known = stemmers.get(language)
     if known is None:
-        known = _own.stemmer = cast(_Stemmer, cast(Any, Stemmer).Stemmer("english"))
+        known = stemmers[language] = cast(_Stemmer, cast(Any, Stemmer).Stemmer(language))
         known.maxCacheSize = 0  # `stem` keeps what it stemmed
     return known
 
 
 @lru_cache(maxsize=65_536)
-def stem(word: str) -> str:
-    """The index term of one case-folded word: irregular form undone, then stemmed."""
-    if not word.isalpha() or not word.isascii() or len(word) < 3:
+def stem(word: str, language: str = DEFAULT) -> str:
+    """The index term of one case-folded word: irregular form undone, then stemmed.
+
+    Arguments:
+        word: as `split_words` yields it, case folded.
+        language: of the text around it, as `memori.text.languages` names it. A word in another
+            script than Latin is read by the stemmer of its script.
+    """
+    if len(word) < 3 or not word[0].isalpha() or any(c.isdecimal() for c in word):
         return word[:MAX_TERM_CHARS]
-    return _stemmer().stemWord(BASE_FORMS.get(word, word)[:MAX_TERM_CHARS])
+    if word.isascii():
+        if not word.isalpha():
+            return word[:MAX_TERM_CHARS]
+        if language == DEFAULT:
+            word = BASE_FORMS.get(word, word)
+    elif script := stemmer_of_script(word):
+        language = script
+    elif language == DEFAULT or is_dense(word):
+        return word[:MAX_TERM_CHARS]
+    return _stemmer(language).stemWord(word[:MAX_TERM_CHARS])
 
 
 def split_words(text: str) -> list[str]:
     """The words of a text in order: case folded, unaccented, neither stopped nor stemmed.
 
-    "Caroline's" is "caroline", "don't" is "dont", "1,000" is "1000", "7th" is "7"; "c++", "c#",
-    "f#" and ".net" stay whole; an emoji is a word; a run of a script written without spaces gives
-    its character bigrams and its single characters. "US", "IT" and "WHO", which would read as
-    stop words, keep their capitals unless the whole text is in capitals.
+    "Caroline's" is "caroline", "don't" is "dont", "l'eau" is "eau", "1,000" is "1000", "7th" is
+    "7"; "c++", "c#", "f#" and ".net" stay whole; an emoji is a word; a run of a script written
+    without spaces gives its character bigrams and its single characters. "US", "IT" and "WHO",
+    which would read as stop words, keep their capitals unless the whole text is in capitals.
     """
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text).translate(_FOLDING)
@@ -194,6 +221,8 @@ def _without_apostrophes(word: str) -> str:
     parts = word.replace("\u2019", "'").split("'")
     if parts[-1].casefold() in _SUFFIXES:
         parts.pop()
+    elif parts[0].casefold() in _ELIDED and len(parts[-1]) > 1:
+        del parts[0]
     return "".join(parts)
 
 
@@ -205,14 +234,28 @@ def _plain_number(word: str) -> str:
 def tokens(text: str) -> list[str]:
     """The index terms of a text in the order they stand, repetitions included.
 
-    English stop words are left out, unless the text has fewer than `SPARSE_BELOW` other words:
-    "who are you?" must be found by a question made of nothing else.
+    The stop words of its language are left out, unless the text has fewer than `SPARSE_BELOW`
+    other words: "who are you?" must be found by a question made of nothing else.
     """
-    words = split_words(text)
-    kept = [stem(word.casefold()) for word in words if word not in ENGLISH]
-    if len(kept) < SPARSE_BELOW and len(kept) < len(words):
-        return [stem(word.casefold()) for word in words]
-    return kept
+    return _terms_of(split_words(text))
+
+
+def _terms_of(words: list[str]) -> list[str]:
+    language = DEFAULT
+    kept = [word for word in words if word not in stop_words(DEFAULT)]
+    # English that reads as English needs no closer look.
+    if len(words) - len(kept) < _PLAINLY_ENGLISH * len(words):
+        language = language_of(words)
+        if language != DEFAULT:
+            kept = [word for word in words if word not in stop_words(language)]
+    if len(kept) < SPARSE_BELOW:
+        kept = words
+    return [stem(word.casefold(), language) for word in kept]
+
+
+def day_term(day: date) -> str:
+    """What a text that speaks of this day is indexed with."""
+    return f"{MARK}{day:%Y-%m-%d}"
 
 
 def is_standing_instruction(text: str) -> bool:
@@ -230,15 +273,32 @@ def index_terms(text: str, speaker: str | None, at: datetime | None) -> Counter[
     """What the index stores of one item: its terms and how often each occurs.
 
     The terms of the text, the words of the speaker's name, the year and month of `at` (in the
-    zone it carries) by name, and `STANDING_MARK` where it belongs. The item's length is the sum
-    of the counts.
+    zone it carries) by name, the times the text names counted from `at`, and `STANDING_MARK`
+    where it belongs. The item's length is the sum of the counts.
     """
-    terms = Counter(tokens(text))
+    words = split_words(text)
+    terms = Counter(_terms_of(words))
     if speaker:
         terms.update(stem(word.casefold()) for word in split_words(speaker))
     if at is not None:
-        terms[stem(MONTHS[at.month - 1])] += 1
-        terms[str(at.year)] += 1
+        terms.update(_month_terms(at))
+        if hints := TIME_HINTS.intersection(words):
+            terms.update(_dated_terms(passages_of_time(text, hints), at))
     if is_standing_instruction(text):
         terms[STANDING_MARK] += 1
     return terms
+
+
+def _month_terms(at: date) -> tuple[str, str]:
+    return stem(MONTHS[at.month - 1]), str(at.year)
+
+
+def _dated_terms(text: str, at: datetime) -> list[str]:
+    """The days that "yesterday" or "last Friday" mean, and the month of "two weeks ago"."""
+    terms: set[str] = set()
+    for period in find_periods(text, at):
+        if period.days <= _FEW_DAYS:
+            terms.update(map(day_term, (period.start + timedelta(n) for n in range(period.days))))
+        elif period.days <= _MONTH_DAYS:
+            terms.update(_month_terms(period.start + (period.end - period.start) / 2))
+    return sorted(terms.difference(_month_terms(at)))

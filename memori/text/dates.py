@@ -9,11 +9,16 @@ from __future__ import annotations
 
 import re
 from calendar import monthrange
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from memori.text.analyser import MONTHS
+#: The months by name, January first.
+MONTHS = tuple(
+    """
+    january february march april may june july august september october november december
+    """.split()
+)
 
 #: Only this many characters of a text are searched for times, and this many times are read.
 MAX_CHARS = 4_000
@@ -66,6 +71,25 @@ _EASTERN_SPANS = {
 }  # fmt: skip
 
 
+#: Words without one of which a text names no day, week or month, as the analyser's splitter
+#: yields them: to pass over most texts quickly.
+TIME_HINTS: frozenset[str] = frozenset(
+    {
+        *_MONTHS,
+        *_DAY_NAMES,
+        *map(str, range(1900, 2100)),
+        *"ago yesterday today tonight tomorrow morning afternoon evening last next".split(),
+        "\u6708",
+        *(words[:2] for words in (*_DAYS_AWAY, *_EASTERN_SPANS) if not words.isascii()),
+    }
+)
+# As verbs these are common; as months they have a capital.
+_CAPITALISED = frozenset({"may", "mar", "march"})
+# How much around a hint can belong to the time it is part of, and how many hints are looked at.
+_BEFORE, _AFTER = 28, 20
+_MOST_PASSAGES = 12
+
+
 @dataclass(frozen=True, slots=True)
 class Period:
     """A stretch of time from `start` until just before `end`, and the `words` that named it."""
@@ -73,6 +97,11 @@ class Period:
     start: datetime
     end: datetime
     words: str
+
+    @property
+    def days(self) -> int:
+        """How many days it lasts."""
+        return (self.end - self.start).days
 
     def holds(self, at: datetime) -> bool:
         """Whether the instant `at` (timezone-aware) lies in it."""
@@ -108,6 +137,34 @@ def find_periods(text: str, now: datetime) -> tuple[Period, ...]:
             if len(found) >= MAX_PERIODS:
                 return tuple(period for _, _, period in sorted(found, key=lambda f: f[0]))
     return tuple(period for _, _, period in sorted(found, key=lambda f: f[0]))
+
+
+def passages_of_time(text: str, hints: Iterable[str]) -> str:
+    """What stands around the hints in a text, a line for each passage.
+
+    `find_periods` finds the same days there as in the whole text, and sooner.
+
+    Arguments:
+        text: any length.
+        hints: those of `TIME_HINTS` that are among its words.
+    """
+    lower = text.casefold()
+    spans: list[tuple[int, int]] = []
+    for hint in sorted(hints):
+        searched, word = (text, hint.title()) if hint in _CAPITALISED else (lower, hint)
+        begin = searched.find(word)
+        while begin >= 0 and len(spans) < _MOST_PASSAGES:
+            spans.append((max(0, begin - _BEFORE), begin + len(word) + _AFTER))
+            begin = searched.find(word, begin + len(word))
+    passages: list[str] = []
+    done = 0
+    for begin, end in sorted(spans):
+        if begin < done and passages:
+            passages[-1] += text[done:end]
+        else:
+            passages.append(text[begin:end])
+        done = max(done, end)
+    return "\n".join(passages)
 
 
 def _midnight(now: datetime) -> datetime:

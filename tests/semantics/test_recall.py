@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
 from typing import Any
 
@@ -283,3 +283,34 @@ async def test_recall_changes_nothing(memori: AsyncMemori) -> None:
     for _ in range(3):
         assert await memori.recall("kitten") == first
     assert len(await memori.operations()) == 2
+
+
+async def test_a_day_finds_what_was_said_of_it_later(memori: AsyncMemori) -> None:
+    zone = timezone(timedelta(hours=9))
+    for day, text in ((8, "Yesterday I sold the piano"), (20, "Yesterday I sold the harp")):
+        at = datetime(2024, 5, day, 0, 30, tzinfo=zone)
+        await memori.record([Turn(content=text, role="user", at=at)], session_id=f"talk {day}")
+    now = datetime(2024, 6, 1, tzinfo=UTC)
+    assert (await recalled(memori, "What happened on 7 May?", now=now))[0].endswith("piano")
+    assert (await recalled(memori, "What did I sell on 19 May?", now=now))[0].endswith("harp")
+
+
+async def test_a_store_of_many_languages_answers_each_in_its_own(memori: AsyncMemori) -> None:
+    kept_texts = [
+        "The bicycles are in the cellar, behind the boxes",
+        "Die Fahrräder stehen im Keller, und die Schlüssel sind bei mir",
+        "Las bicicletas están en el sótano con las llaves",
+        "Велосипеды стоят в подвале",
+        "自行车在地下室里",
+    ]
+    for text in kept_texts:
+        await memori.remember(text)
+    questions = [
+        "Where is the bicycle?",
+        "Wo ist das Fahrrad?",
+        "¿Dónde está la bicicleta?",
+        "Где велосипед?",
+        "自行车在哪里？",
+    ]
+    for question, text in zip(questions, kept_texts, strict=True):
+        assert (await recalled(memori, question))[0] == text

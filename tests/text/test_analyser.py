@@ -86,6 +86,31 @@ def test_speaker_and_month_are_indexed_with_the_text() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("Yesterday we painted a small lake", {"!2023-05-06"}),
+        ("Last Friday we painted a small lake", {"!2023-05-05"}),
+        ("We painted a small lake this morning", {"!2023-05-07"}),
+        ("\u6211\u4eec\u6628\u5929\u753b\u753b", {"!2023-05-06"}),
+        ("We painted a small lake two months ago", {"march"}),
+        ("The lake that we may march to is small", set[str]()),
+        ("We go to a small lake in the last days of the year", set[str]()),
+    ],
+)
+def test_the_times_a_text_names_are_indexed_as_they_were_meant(text: str, named: set[str]) -> None:
+    at = datetime(2023, 5, 7, 0, 30, tzinfo=timezone(timedelta(hours=2)))
+    plain = index_terms(text, None, None).keys() | {"may", "2023"}
+    assert index_terms(text, None, at).keys() - plain == named
+
+
+def test_a_time_in_a_long_text_is_found_wherever_it_stands() -> None:
+    at = datetime(2023, 5, 7, tzinfo=UTC)
+    for before in (0, 50, 5_000):
+        text = "words " * before + "and the day before yesterday it rained" + " words" * 50
+        assert "!2023-05-05" in index_terms(text, None, at)
+
+
+@pytest.mark.parametrize(
     ("text", "standing"),
     [
         ("Always include units when I ask about distances.", True),
