@@ -133,12 +133,57 @@ class EmbeddingSettings(_Section):
         return value
 
 
+class InterceptSettings(_Section):
+    """What `enable()` adds to calls of a model, and how long a call waits for it."""
+
+    conscious_ingest: bool | None = Field(
+        default=None,
+        description="send the working context with every call; unset means unless auto_ingest",
+    )
+    auto_ingest: bool = Field(
+        default=False, description="send what is recalled for the last user message"
+    )
+    max_tokens: int = Field(
+        default=800, ge=100, le=100_000, description="budget of what is added to a call"
+    )
+    time_limit: float = Field(
+        default=0.15, gt=0, le=60, description="seconds a call waits for memory at most"
+    )
+    spool: str | None = Field(
+        default=None,
+        description="folder for exchanges that could not be recorded yet; unset means beside "
+        "the database's file, or in the user's state directory",
+    )
+
+    @property
+    def sends_standing(self) -> bool:
+        """Whether the working context is sent."""
+        return not self.auto_ingest if self.conscious_ingest is None else self.conscious_ingest
+
+
+class AgentsSettings(_Section):
+    """The model the memory agent may use. A key that merely lies in the environment is not one."""
+
+    provider: Literal["openai", "azure", "custom", "anthropic", "litellm"] | None = Field(
+        default=None, description="whose model; unset means openai if a key is set here, else none"
+    )
+    openai_api_key: SecretStr | None = Field(default=None, description="key of OpenAI")
+    api_key: SecretStr | None = Field(default=None, description="key of another provider")
+    base_url: str | None = Field(default=None, description="address of a compatible server")
+    azure_endpoint: str | None = Field(default=None, description="https://NAME.openai.azure.com")
+    azure_deployment: str | None = Field(default=None, description="deployment on Azure")
+    api_version: str | None = Field(default=None, description="version of Azure's interface")
+    model: str | None = Field(default=None, description="model name; unset means a small one")
+
+
 class Settings(_Section):
     """All settings, validated. Unknown keys and bad values are `ConfigurationError`."""
 
     database: DatabaseSettings = DatabaseSettings()
     memory: MemorySettings = MemorySettings()
     embedding: EmbeddingSettings = EmbeddingSettings()
+    intercept: InterceptSettings = InterceptSettings()
+    agents: AgentsSettings = AgentsSettings()
 
     @property
     def zone(self) -> ZoneInfo:

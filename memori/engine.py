@@ -102,6 +102,10 @@ class Engine:
         """The settings in force."""
         return self._settings
 
+    def now(self) -> datetime:
+        """What time it is for this object."""
+        return self._clock()
+
     @property
     def database_path(self) -> Path | None:
         """The database's file; None when it has none."""

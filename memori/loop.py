@@ -6,6 +6,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Coroutine
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -38,6 +39,16 @@ def run(work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
     except BaseException:
         future.cancel()
         raise
+
+
+def submit(work: Coroutine[Any, Any, T]) -> Future[T]:
+    """Start a coroutine on the shared loop; the future can be waited for from anywhere else."""
+    return asyncio.run_coroutine_threadsafe(work, _running_loop())
+
+
+def is_current() -> bool:
+    """Whether this is the loop's own thread, where nothing may wait for the loop."""
+    return threading.current_thread() is _thread and _pid == os.getpid()
 
 
 def _running_loop() -> asyncio.AbstractEventLoop:

@@ -42,6 +42,7 @@ from memori.recall.find import (
     memory_hit,
     turn_hit,
 )
+from memori.recall.freshness import context_mark
 from memori.recall.query import parse_query
 from memori.store import audit, reading, rows, turns
 from memori.store.index import exact_value, label_field, label_value
@@ -231,6 +232,26 @@ class Reading(Engine):
             lambda connection, readable: build_context(
                 connection, readable, parsed, now=now, max_tokens=max_tokens, meaning=meaning
             ),
+        )
+
+    async def context_mark(
+        self,
+        ids: Iterable[str] = (),
+        *,
+        user_id: str | None = None,
+        namespace: str | None = None,
+    ) -> str:
+        """A mark for those who keep a working context: equal marks, nothing essential changed.
+
+        Args:
+            ids: the memories and turns the kept context shows.
+            user_id: another user than the object's.
+            namespace: this namespace alone.
+        """
+        shown = tuple(ids)
+        return await self._read(
+            self._readable(user_id, namespace),
+            lambda connection, readable: context_mark(connection, readable, shown),
         )
 
     async def get(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import atexit
 import logging
+import sys
+import time
 import weakref
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
@@ -14,14 +16,16 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from memori import loop
 from memori.api import AsyncMemori
-from memori.config import Settings
+from memori.config import Settings, amend_settings, load_settings
 from memori.errors import MemoriError
-from memori.model import Scope
+from memori.intercept.face import Intercepting
+from memori.providers import ProviderConfig
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_EXIT_SECONDS = 3.0
+_EXIT_SECONDS = 2.5
+_RECORDING_SHARE = 2 / 3
 _log = logging.getLogger("memori")
 _open: weakref.WeakSet[Memori] = weakref.WeakSet()
 
@@ -38,11 +42,18 @@ def _blocking(
     return call
 
 
-class Memori:
+class Memori(Intercepting):
     """Memory in an SQL database, for synchronous programs and any number of threads.
 
-    Takes the arguments of `AsyncMemori` and has its verbs, which wait for their answer. Usable as
-    a context manager; what is left open is closed when the interpreter exits.
+    Takes the arguments of `AsyncMemori` and has its verbs, which wait for their answer. `enable`
+    gives the program's own calls of a model this memory. Usable as a context manager; what is
+    left open is closed when the interpreter exits.
+
+    Args:
+        conscious_ingest: send the working context with every intercepted call.
+        auto_ingest: send what is recalled for the last user message.
+        openai_api_key: lets the memory agent use OpenAI; never used for the program's own calls.
+        provider_config: lets the memory agent use this provider.
 
     Raises:
         ConfigurationError: the settings are wrong.
@@ -58,12 +69,23 @@ class Memori:
         agent_id: str | None = None,
         assistant_id: str | None = None,
         session_id: str | None = None,
+        conscious_ingest: bool | None = None,
+        auto_ingest: bool | None = None,
+        openai_api_key: str | None = None,
+        provider_config: ProviderConfig | None = None,
         read_namespaces: Sequence[str] | None = None,
         require_scope: bool | None = None,
         settings: Settings | None = None,
         clock: Callable[[], datetime] | None = None,
         actor: str = "library",
     ) -> None:
+        given: dict[str, Any] = {
+            "intercept.conscious_ingest": conscious_ingest,
+            "intercept.auto_ingest": auto_ingest,
+            "agents.openai_api_key": openai_api_key,
+            **(provider_config.as_overrides() if provider_config is not None else {}),
+        }
+        chosen = load_settings(given) if settings is None else amend_settings(settings, given)
         self.engine = AsyncMemori(
             database_connect,
             namespace=namespace,
@@ -73,7 +95,7 @@ class Memori:
             session_id=session_id,
             read_namespaces=read_namespaces,
             require_scope=require_scope,
-            settings=settings,
+            settings=chosen,
             clock=clock,
             actor=actor,
         )
@@ -92,11 +114,6 @@ class Memori:
         self.close()
 
     @property
-    def scope(self) -> Scope:
-        """The scope this object writes to."""
-        return self.engine.scope
-
-    @property
     def settings(self) -> Settings:
         """The settings in force."""
         return self.engine.settings
@@ -106,9 +123,30 @@ class Memori:
         """The database's file; None when it has none."""
         return self.engine.database_path
 
+    @wraps(AsyncMemori.flush)
+    def flush(self, timeout: float | None = None) -> None:
+        begun = time.monotonic()
+        if not self._finish_recording(timeout):
+            raise TimeoutError("exchanges are still being recorded; they go on in the background")
+        left = None if timeout is None else max(0.0, timeout - (time.monotonic() - begun))
+        loop.run(self.engine.flush(left))
+
+    def close(self) -> None:
+        """Leave calls alone, record what is under way, and close. Safe to call twice."""
+        self._finish_intercepting()
+        loop.run(self.engine.close())
+
+    def close_within(self, seconds: float) -> None:
+        """Close, in a time; exchanges that cannot be recorded in two thirds of it are spooled.
+
+        Raises:
+            TimeoutError: closing takes longer.
+        """
+        begun = time.monotonic()
+        self._finish_intercepting(seconds * _RECORDING_SHARE)
+        loop.run(self.engine.close(), max(0.1, seconds - (time.monotonic() - begun)))
+
     open = _blocking(AsyncMemori.open)
-    flush = _blocking(AsyncMemori.flush)
-    close = _blocking(AsyncMemori.close)
     remember = _blocking(AsyncMemori.remember)
     record = _blocking(AsyncMemori.record)
     update = _blocking(AsyncMemori.update)
@@ -141,8 +179,13 @@ class Memori:
 @atexit.register
 def _close_all() -> None:
     """Close what a program left open, but never keep the interpreter waiting for long."""
+    deadline = time.monotonic() + _EXIT_SECONDS
+    if "memori.intercept.capture" in sys.modules:
+        from memori.intercept.capture import finish_live
+
+        finish_live()
     for memori in list(_open):
         try:
-            loop.run(memori.engine.close(), _EXIT_SECONDS)
+            memori.close_within(max(0.1, deadline - time.monotonic()))
         except (MemoriError, TimeoutError, RuntimeError) as error:
             _log.warning("a memori database was not closed at exit: %s", error)

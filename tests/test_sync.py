@@ -37,7 +37,7 @@ def _run(
 
 def test_every_verb_works_without_a_loop(database: TestDatabase, clock: Clock) -> None:
     with Memori(database.url, clock=clock, user_id="ana") as memori:
-        assert memori.scope.user_id == "ana"
+        assert memori.engine.scope.user_id == "ana"
         first = memori.remember("Ana lives in Porto", tags=["home"])
         second = memori.update(str(first.id), content="Ana lives in Lisbon")
         receipts = memori.record([Turn(content="I moved")], session_id="talk")

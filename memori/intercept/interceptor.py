@@ -1,0 +1,297 @@
+"""What one `Memori` object does for intercepted calls: notes before, a record after.
+
+Its work runs on memori's own loop; `place` and `status` may be used from every thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from memori.api import AsyncMemori
+from memori.errors import MemoriError
+from memori.ids import new_id
+from memori.intake import check_name, check_scope
+from memori.intercept.recording import Recorder
+from memori.intercept.scope import Said
+from memori.intercept.session import (
+    STANDING_SHARE,
+    SessionState,
+    recalled_block,
+    standing_block,
+)
+from memori.intercept.spool import Exchange, spool_for
+from memori.intercept.trouble import Troubles
+from memori.intercept.wire import Asked, Notes, Reply
+from memori.model import DEFAULT_USER, Scope
+from memori.text.tokens import estimate_tokens
+
+#: Seconds between attempts to open a database that could not be opened.
+_REOPEN_AFTER = 5.0
+#: A call waits this share of its time limit for what the same user said just before.
+_SETTLE_SHARE = 0.5
+_SESSIONS_KEPT = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Whose call it is, settled when the call is made."""
+
+    scope: Scope
+    session_id: str
+    agent_id: str | None
+    human: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """What `Memori.status()` answers.
+
+    Args:
+        enabled: whether calls are intercepted.
+        clients: the client libraries seen so far.
+        injected: calls that were sent notes.
+        recorded: exchanges in the database.
+        left_alone: calls neither sent notes nor recorded, by reason.
+        pending: exchanges being written.
+        spooled: exchanges in files, to be recorded later.
+        troubles: what is wrong now; empty when all is well.
+    """
+
+    enabled: bool
+    clients: tuple[str, ...]
+    injected: int
+    recorded: int
+    left_alone: Mapping[str, int]
+    pending: int
+    spooled: int
+    troubles: tuple[str, ...]
+
+
+class Interceptor:
+    """Notes and records for the calls of one `Memori` object."""
+
+    def __init__(self, engine: AsyncMemori) -> None:
+        self.engine = engine
+        self.settings = engine.settings.intercept
+        self.troubles = Troubles()
+        self.left_alone: Counter[str] = Counter()
+        self.injected = 0
+        self._start_afresh()
+
+    def _start_afresh(self) -> None:
+        self._pid = os.getpid()
+        self._recorder = Recorder(
+            self.engine, spool_for(self.engine.settings, self.engine.database_path), self.troubles
+        )
+        self._opening: asyncio.Task[None] | None = None
+        self._failed_at = float("-inf")
+        self._ready = False
+        self._sessions: OrderedDict[tuple[Scope, str], SessionState] = OrderedDict()
+        self._session_of: OrderedDict[Scope, str] = OrderedDict()
+
+    def after_fork(self) -> None:
+        """A child process begins with nothing under way and sessions of its own."""
+        if self._pid != os.getpid():
+            self._start_afresh()
+
+    def place(self, said: Said | None) -> Place | None:
+        """Whose a call is; None when a user is required and nobody said one.
+
+        Raises:
+            ScopeError: what was said cannot be a scope.
+            InvalidArgument: what was said cannot be a session or agent.
+        """
+        memory = self.engine.settings.memory
+        said = said or Said()
+        user = said.user_id or memory.user_id
+        if user is None:
+            if memory.require_scope:
+                return None
+            user = DEFAULT_USER
+        scope = check_scope(said.namespace or memory.namespace, user)
+        session = said.session_id or self._session_of.get(scope) or memory.session_id
+        if session is None:
+            session = self._session_of.setdefault(scope, new_id())
+            self._bound_sessions()
+        agent = said.agent_id or memory.agent_id
+        return Place(
+            scope=scope,
+            session_id=check_name(session, "session_id"),
+            agent_id=None if agent is None else check_name(agent, "agent_id"),
+            human=said.human,
+        )
+
+    def new_session(self, scope: Scope, session_id: str | None = None) -> str:
+        """Begin a session of a user; calls that name no other belong to it from now on."""
+        chosen = session_id if session_id is not None else new_id()
+        self._session_of[scope] = check_name(chosen, "session_id")
+        self._bound_sessions()
+        return chosen
+
+    async def open(self) -> None:
+        """Open the database once for everybody; what failed is tried again after a while.
+
+        Raises:
+            MemoriError: it cannot be opened.
+        """
+        if self._ready:
+            return
+        if self._opening is None or (
+            self._opening.done() and time.monotonic() - self._failed_at > _REOPEN_AFTER
+        ):
+            self._opening = asyncio.create_task(self._open())
+        # A call that stops waiting must not stop the opening for the next one.
+        await asyncio.shield(self._opening)
+
+    async def notes(self, place: Place, asked: Asked, *, wait: bool = True) -> Notes:
+        """What to add to a call.
+
+        Args:
+            place: whose call it is.
+            asked: what it asks.
+            wait: wait for what the same user said just before, for a part of the time limit.
+
+        Raises:
+            MemoriError: the database fails.
+        """
+        await self.open()
+        if wait:
+            limit = self.settings.time_limit * _SETTLE_SHARE
+            await self._recorder.settled(place.scope, limit)
+        state = self._session(place)
+        budget, scope = self.settings.max_tokens, place.scope
+        both = self.settings.auto_ingest and self.settings.sends_standing
+        standing = state.snapshot
+        if self.settings.sends_standing:
+            share = int(budget * STANDING_SHARE) if both else budget
+            standing = await standing_block(self.engine, scope, state, asked, share)
+        recalled = ""
+        if self.settings.auto_ingest:
+            left = budget - estimate_tokens(standing.text)
+            recalled = await recalled_block(self.engine, scope, state, asked, standing, left)
+        return Notes(standing=standing.text, recalled=recalled)
+
+    async def record(
+        self,
+        place: Place,
+        asked: Asked,
+        read: Callable[[], Reply],
+        *,
+        provider: str,
+        at: datetime,
+        seconds: float,
+    ) -> None:
+        """Begin to record an exchange.
+
+        Args:
+            place: whose it is.
+            asked: what was asked.
+            read: what was answered.
+            provider: the client library it went through.
+            at: when it was asked.
+            seconds: how long the answer took, a stream to its end.
+        """
+        reply = read()
+        turns = self._turns(place, asked, reply, provider, at, seconds)
+        if turns:
+            exchange = Exchange(
+                operation_id=new_id(),
+                namespace=place.scope.namespace,
+                user_id=place.scope.user_id,
+                session_id=place.session_id,
+                agent_id=place.agent_id,
+                turns=tuple(turns),
+            )
+            self._recorder.add(exchange)
+
+    async def recorded(self, timeout: float | None) -> bool:
+        """Wait for what is being recorded now; whether all of it is in the database."""
+        return await self._recorder.settled(None, timeout)
+
+    async def finish(self, timeout: float) -> bool:
+        """Wait for what is being recorded; what is not written in time is spooled."""
+        if self._pid != os.getpid():
+            return True
+        self._recorder.stop()
+        return await self._recorder.finish(timeout)
+
+    def status(self, *, enabled: bool, clients: tuple[str, ...]) -> Status:
+        """How it goes."""
+        return Status(
+            enabled=enabled,
+            clients=clients,
+            injected=self.injected,
+            recorded=self._recorder.recorded,
+            left_alone=dict(self.left_alone),
+            pending=self._recorder.pending,
+            spooled=self._recorder.spooled,
+            troubles=self.troubles.now(),
+        )
+
+    async def _open(self) -> None:
+        try:
+            await self.engine.open()
+        except MemoriError as error:
+            self._failed_at = time.monotonic()
+            self.troubles.report("database", f"calls go on without memory: {error}")
+            raise
+        self._ready = True
+        self.troubles.clear("database")
+        self._recorder.replay()
+
+    def _bound_sessions(self) -> None:
+        while len(self._session_of) > _SESSIONS_KEPT:
+            self._session_of.popitem(last=False)
+
+    def _session(self, place: Place) -> SessionState:
+        key = (place.scope, place.session_id)
+        state = self._sessions.pop(key, None) or SessionState(place.session_id)
+        self._sessions[key] = state
+        while len(self._sessions) > _SESSIONS_KEPT:
+            self._sessions.popitem(last=False)
+        return state
+
+    def _turns(
+        self,
+        place: Place,
+        asked: Asked,
+        reply: Reply,
+        provider: str,
+        at: datetime,
+        seconds: float,
+    ) -> list[dict[str, Any]]:
+        """The turns of an exchange; the store tells those apart that it holds already."""
+        text = reply.text.strip() or "\n".join(f"[called {name}]" for name in reply.tools)
+        if not asked.question and not asked.goes_on:
+            return []
+        turns: list[dict[str, Any]] = []
+        if asked.question:
+            key = self._session(place).turn_key(asked, complete=bool(text) and reply.complete)
+            turns.append({"role": "user", "content": asked.question, "at": at.isoformat()})
+            turns[0] |= {"key": key, "speaker": asked.speaker}
+            if not place.human:
+                turns[0]["source"] = "agent"
+        if text:
+            metadata: dict[str, Any] = {
+                "provider": provider,
+                "model": reply.model,
+                "usage": dict(reply.usage),
+                "tool_calls": list(reply.tools),
+                "latency_ms": round(seconds * 1000),
+                "finish": reply.finish,
+            }
+            if not reply.complete:
+                metadata["incomplete"] = True
+            if reply.choices > 1:
+                metadata["choices"] = reply.choices
+            kept = {name: value for name, value in metadata.items() if value not in (None, {}, [])}
+            when = self.engine.now().isoformat()
+            turns.append({"role": "assistant", "content": text, "at": when, "metadata": kept})
+        return turns

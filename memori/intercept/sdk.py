@@ -1,0 +1,110 @@
+"""Seeing the calls of an SDK client: its class's `request`, above the SDK's own retries.
+
+Both SDKs have one method every call goes through, whatever its shape (create, parse, stream, raw,
+`with_options`, beta). It is replaced on the client class, so that clients made earlier are seen
+too, and put back when nobody wants to see calls any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import wraps
+from typing import Any
+
+from memori.intercept import switchboard
+from memori.intercept.call import Call
+from memori.intercept.wire import Wire
+
+
+class Patch:
+    """The `request` of one client class."""
+
+    def __init__(
+        self, owner: type[Any], provider: str, wires: Mapping[str, Wire], *, is_async: bool
+    ) -> None:
+        self._owner = owner
+        self._provider = provider
+        self._wires = wires
+        self._own: Any = owner.__dict__.get("request")
+        make = self._async_request if is_async else self._request
+        self._ours = make()
+        owner.request = self._ours
+
+    def undo(self) -> None:
+        """Put back what was there; what others have put on top stays and goes on working."""
+        if self._owner.__dict__.get("request") is not self._ours:
+            return
+        if self._own is None:
+            del self._owner.request
+        else:
+            self._owner.request = self._own
+
+    def _original(self, client: Any) -> Any:
+        """What `request` would be without us, also when others replace it later."""
+        if self._own is not None:
+            return self._own.__get__(client)
+        inherited: Any = super(self._owner, client)
+        return inherited.request
+
+    def _request(self) -> Any:
+        @wraps(self._owner.request)
+        def request(client: Any, cast_to: Any, options: Any, **rest: Any) -> Any:
+            original = self._original(client)
+            call = self._take(client, options)
+            if call is None:
+                return original(cast_to, self._without_header(options), **rest)
+            body = call.amended(options.json_data)
+            answer = original(cast_to, _with_body(options, body), **rest)
+            call.watch(answer)
+            return answer
+
+        return request
+
+    def _async_request(self) -> Any:
+        @wraps(self._owner.request)
+        async def request(client: Any, cast_to: Any, options: Any, **rest: Any) -> Any:
+            original = self._original(client)
+            call = self._take(client, options)
+            if call is None:
+                return await original(cast_to, self._without_header(options), **rest)
+            body = await call.amended_async(options.json_data)
+            answer = await original(cast_to, _with_body(options, body), **rest)
+            call.watch(answer)
+            return answer
+
+        return request
+
+    def _take(self, client: Any, options: Any) -> Call | None:
+        wire = self._wires.get(str(options.url).partition("?")[0])
+        body = options.json_data
+        if wire is None or not isinstance(body, Mapping):
+            return None
+        return switchboard.take(
+            self._provider,
+            wire,
+            body,  # pyright: ignore[reportUnknownArgumentType]
+            http_client=getattr(client, "_client", None),
+            headers=_headers(options),
+        )
+
+    def _without_header(self, options: Any) -> Any:
+        headers = _headers(options)
+        if not switchboard.opts_out(headers):
+            return options
+        kept = {
+            name: value
+            for name, value in (headers or {}).items()
+            if name.lower() != switchboard.OPT_OUT_HEADER
+        }
+        return options.model_copy(update={"headers": kept})
+
+
+def _with_body(options: Any, body: Mapping[str, Any]) -> Any:
+    if body is options.json_data:
+        return options
+    return options.model_copy(update={"json_data": body})
+
+
+def _headers(options: Any) -> Mapping[str, Any] | None:
+    headers = options.headers
+    return headers if isinstance(headers, Mapping) else None  # pyright: ignore[reportUnknownVariableType]

@@ -1,0 +1,146 @@
+"""What one session has been sent and has said: its snapshot, its last recall, its turn keys."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import TypedDict
+
+from memori.api import AsyncMemori
+from memori.ids import new_id
+from memori.intercept.block import fence
+from memori.intercept.wire import Asked, squeeze
+from memori.model import Hit, Scope
+from memori.recall.context import HEADINGS, line_of
+from memori.text.tokens import estimate_tokens
+
+#: The working context may use this share of the standing budget; what was said lately the rest.
+_CONTEXT_SHARE = 0.7
+#: With recall besides, the standing block may use this share of the whole budget.
+STANDING_SHARE = 0.6
+_LATELY = "Said lately:"
+_LATELY_TURNS = 10
+_LATELY_SEARCHED = 40
+_RECALLED = 12
+_KEYS_KEPT = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The standing block of a session, sent the same with every call of it."""
+
+    text: str = ""
+    ids: tuple[str, ...] = ()
+    mark: str = ""
+
+
+@dataclass(slots=True)
+class SessionState:
+    """One session of one user, as far as this process knows it."""
+
+    id: str
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    snapshot: Snapshot = field(default_factory=Snapshot)
+    recalled: tuple[str, str] = ("", "")
+    run: str = field(default_factory=new_id)
+    keys: OrderedDict[str, tuple[int, bool]] = field(
+        default_factory=OrderedDict[str, tuple[int, bool]]
+    )
+
+    def turn_key(self, asked: Asked, *, complete: bool) -> str:
+        """The key of a user turn: the same for every step and repetition of one exchange.
+
+        A conversation that carries its history names the turn by it. A first message may be said
+        again later, and is a turn of its own then, unless the answer before broke off.
+        """
+        number, was_complete = self.keys.pop(asked.prefix, (0, False))
+        if asked.opens and not asked.goes_on and was_complete:
+            number += 1
+        self.keys[asked.prefix] = (number, complete)
+        while len(self.keys) > _KEYS_KEPT:
+            self.keys.popitem(last=False)
+        return f"{self.run}:{asked.prefix}:{number}" if asked.opens else asked.prefix
+
+
+async def standing_block(
+    engine: AsyncMemori, scope: Scope, state: SessionState, asked: Asked, max_tokens: int
+) -> Snapshot:
+    """The session's snapshot: taken once, and again when something essential has changed."""
+    async with state.lock:
+        kept = state.snapshot
+        mark = await engine.context_mark(kept.ids, **_where(engine, scope)) if kept.text else ""
+        if not kept.text or mark != kept.mark:
+            state.snapshot = await _take(engine, scope, asked, max_tokens)
+        return state.snapshot
+
+
+async def recalled_block(
+    engine: AsyncMemori,
+    scope: Scope,
+    state: SessionState,
+    asked: Asked,
+    shown: Snapshot,
+    max_tokens: int,
+) -> str:
+    """What is recalled for the last user message; the same for every step of one exchange."""
+    if not asked.question or max_tokens < 1:
+        return ""
+    if asked.goes_on and state.recalled[0] == asked.prefix:
+        return state.recalled[1]
+    hits = await engine.recall(asked.question, limit=_RECALLED, **_where(engine, scope))
+    lines = [line_of(hit) for hit in hits if hit.id not in shown.ids and not _is_sent(hit, asked)]
+    text = fence("recalled", lines, max_tokens) if lines else ""
+    state.recalled = (asked.prefix, text)
+    return text
+
+
+async def _take(engine: AsyncMemori, scope: Scope, asked: Asked, max_tokens: int) -> Snapshot:
+    budget = int(max_tokens * _CONTEXT_SHARE)
+    context = await engine.working_context(max_tokens=budget, **_where(engine, scope))
+    lines: list[str] = []
+    ids: list[str] = []
+    section = ""
+    for line in context.lines:
+        if line.section != section:
+            section = line.section
+            lines.append(f"{HEADINGS[section]}:")
+        lines.append(line.text)
+        ids.append(line.id)
+    lately = await _said_lately(engine, scope, asked)
+    if lately:
+        lines.append(_LATELY)
+        lines += [line_of(hit) for hit in lately]
+        ids += [hit.id for hit in lately]
+    text = fence("standing", lines, max_tokens)
+    mark = await engine.context_mark(ids, **_where(engine, scope)) if text else ""
+    return Snapshot(text, tuple(ids), mark)
+
+
+async def _said_lately(engine: AsyncMemori, scope: Scope, asked: Asked) -> list[Hit]:
+    """The newest turns of the user's own that the application does not send anyway."""
+    page = await engine.search(kind="turn", limit=_LATELY_SEARCHED, **_where(engine, scope))
+    said = [hit for hit in page.items if hit.role == "user" and hit.source == "user"]
+    fresh: dict[str, Hit] = {}
+    for hit in said:
+        if not _is_sent(hit, asked) and estimate_tokens(hit.text) > 0:
+            fresh.setdefault(squeeze(hit.text), hit)
+    return list(fresh.values())[:_LATELY_TURNS]
+
+
+def _is_sent(hit: Hit, asked: Asked) -> bool:
+    """Whether the application sends this text already."""
+    return squeeze(hit.text) in asked.texts
+
+
+class _Where(TypedDict, total=False):
+    user_id: str
+    namespace: str
+
+
+def _where(engine: AsyncMemori, scope: Scope) -> _Where:
+    """A scope in the engine's own namespace reads the further namespaces besides."""
+    where: _Where = {"user_id": scope.user_id}
+    if scope.namespace != engine.scope.namespace:
+        where["namespace"] = scope.namespace
+    return where

@@ -1,0 +1,38 @@
+"""What goes wrong with memory is said once, until it goes well again."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+_log = logging.getLogger("memori")
+
+
+class Troubles:
+    """What is wrong now, by kind; safe to use from every thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._now: dict[str, str] = {}
+
+    def report(self, kind: str, message: str) -> None:
+        """Something of this kind went wrong; logged if it is new."""
+        with self._lock:
+            new = kind not in self._now
+            self._now[kind] = message
+        if new:
+            _log.warning("memori: %s", message)
+
+    def clear(self, kind: str) -> None:
+        """It went well again."""
+        if not self._now:
+            return
+        with self._lock:
+            gone = self._now.pop(kind, None)
+        if gone is not None:
+            _log.info("memori: this is over: %s", gone)
+
+    def now(self) -> tuple[str, ...]:
+        """What is wrong now."""
+        with self._lock:
+            return tuple(self._now.values())

@@ -1,0 +1,120 @@
+"""OpenAI's chat completions, also as spoken by Azure, litellm and compatible servers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from memori.intercept.wire import (
+    Asked,
+    Body,
+    Message,
+    Notes,
+    Reply,
+    append_text,
+    as_asked,
+    counts,
+    get,
+    items,
+    last_user,
+)
+
+_SYSTEM = frozenset({"system", "developer"})
+
+
+class ChatCompletions:
+    """`POST /chat/completions`."""
+
+    def read(self, body: Body) -> Asked | None:
+        """What a request asks; None without a list of messages."""
+        messages = _messages(body)
+        return None if messages is None else as_asked(messages)
+
+    def add(self, body: Body, notes: Notes) -> dict[str, Any]:
+        """Standing notes end the system text; recalled ones stand before the last user message."""
+        read = _messages(body) or []
+        messages: list[Any] = [message for _, message in read]
+        if notes.recalled:
+            place = last_user(read)
+            if place is not None:
+                messages.insert(place, {"role": "user", "content": notes.recalled})
+        if notes.standing:
+            leading = 0
+            while leading < len(messages) and get(messages[leading], "role") in _SYSTEM:
+                leading += 1
+            if leading:
+                system: Message = messages[leading - 1]
+                content = append_text(system.get("content"), notes.standing)
+                messages[leading - 1] = {**system, "content": content}
+            else:
+                messages.insert(0, {"role": "system", "content": notes.standing})
+        return {**body, "messages": messages}
+
+    def reply(self, answer: Any) -> Reply:
+        """The first choice of an answer."""
+        choices = items(get(answer, "choices"))
+        message = get(choices[0], "message") if choices else None
+        tools = [get(get(call, "function"), "name") for call in items(get(message, "tool_calls"))]
+        old = get(get(message, "function_call"), "name")
+        return Reply(
+            text=_text(get(message, "content")) or _text(get(message, "refusal")),
+            model=get(answer, "model"),
+            usage=_usage(get(answer, "usage")),
+            tools=tuple(name for name in [*tools, old] if isinstance(name, str) and name),
+            finish=get(choices[0], "finish_reason") if choices else None,
+            choices=len(choices),
+        )
+
+    def streamed(self, events: Sequence[Any]) -> Reply:
+        """The first choice of the chunks of a stream."""
+        text: list[str] = []
+        tools: dict[int, str] = {}
+        model, finish, usage, choices = None, None, dict[str, int](), 1
+        for chunk in events:
+            model = get(chunk, "model") or model
+            usage = _usage(get(chunk, "usage")) or usage
+            for choice in items(get(chunk, "choices")):
+                number = get(choice, "index") or 0
+                choices = max(choices, number + 1)
+                if number:
+                    continue
+                finish = get(choice, "finish_reason") or finish
+                delta = get(choice, "delta")
+                text += [_text(get(delta, "content")), _text(get(delta, "refusal"))]
+                for call in items(get(delta, "tool_calls")):
+                    if name := get(get(call, "function"), "name"):
+                        tools[get(call, "index") or 0] = name
+        return Reply(
+            text="".join(text),
+            model=model,
+            usage=usage,
+            tools=tuple(tools.values()),
+            finish=finish,
+            choices=choices,
+            complete=finish is not None,
+        )
+
+
+def _messages(body: Body) -> list[tuple[str, Message]] | None:
+    given = body.get("messages")
+    if not isinstance(given, list | tuple):
+        return None
+    messages: list[tuple[str, Message]] = []
+    for message in cast("Sequence[Any]", given):
+        if not isinstance(message, Mapping):
+            return None
+        fields = cast("Message", message)
+        role = str(fields.get("role"))
+        messages.append(("tool" if role == "function" else role, fields))
+    return messages
+
+
+def _text(content: Any) -> str:
+    if isinstance(content, str):
+        return content
+    texts = [get(part, "text") for part in items(content)]
+    return "\n".join(text for text in texts if isinstance(text, str))
+
+
+def _usage(usage: Any) -> dict[str, int]:
+    return counts(input=get(usage, "prompt_tokens"), output=get(usage, "completion_tokens"))
