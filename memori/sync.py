@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import logging
-import sys
 import time
 import weakref
 from collections.abc import Callable, Coroutine, Sequence
@@ -180,10 +179,6 @@ class Memori(Intercepting):
 def _close_all() -> None:
     """Close what a program left open, but never keep the interpreter waiting for long."""
     deadline = time.monotonic() + _EXIT_SECONDS
-    if "memori.intercept.capture" in sys.modules:
-        from memori.intercept.capture import finish_live
-
-        finish_live()
     for memori in list(_open):
         try:
             memori.close_within(max(0.1, deadline - time.monotonic()))

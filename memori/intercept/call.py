@@ -16,7 +16,7 @@ from typing import Any
 from memori import loop
 from memori.errors import MemoriError
 from memori.intercept.capture import watch
-from memori.intercept.interceptor import Interceptor, Place
+from memori.intercept.interceptor import Interceptor, Place, Stream
 from memori.intercept.wire import Asked, Notes, Reply, Wire
 
 _log = logging.getLogger("memori")
@@ -62,9 +62,16 @@ class Call:
     def watch(self, answer: Any) -> None:
         """Record the exchange when the answer has come, a stream when it has ended."""
         try:
-            watch(answer, self._wire, self.done)
+            tee = watch(answer, self._wire, self.done)
         except Exception as error:  # an answer of an unknown kind is the caller's all the same
             self._report("recording", f"an answer was not understood: {type(error).__name__}")
+        else:
+            if tee is not None:
+                self.follow(tee)
+
+    def follow(self, stream: Stream) -> None:
+        """Record what came of a stream also when it is still open at the end."""
+        self._interceptor.follow(stream)
 
     def done(self, read: Callable[[], Reply]) -> None:
         """The answer has come: record the exchange in the background."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import threading
-import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import cache
 from typing import Any
@@ -19,8 +18,6 @@ from memori.intercept.wire import Reply, Wire
 Done = Callable[[Callable[[], Reply]], None]
 
 _STREAMS = ("SyncByteStream", "AsyncByteStream")
-#: Streams under way; what is left of them is recorded when the interpreter exits.
-_live: weakref.WeakSet[Tee] = weakref.WeakSet()
 
 
 class Tee:
@@ -37,7 +34,6 @@ class Tee:
         self._done: Done | None = done
         self._chunks: list[bytes] = []
         self._once = threading.Lock()
-        _live.add(self)
 
     def __iter__(self) -> Iterator[bytes]:
         try:
@@ -104,12 +100,6 @@ def _tee_of(kind: type[Any]) -> type[Tee]:
     return type("Tee", (Tee, kind), {})
 
 
-def finish_live() -> None:
-    """Hand over what went by of every stream that is still open."""
-    for tee in list(_live):
-        tee.finish()
-
-
 def read_events(text: str) -> list[Any]:
     """The JSON values of a server-sent event stream (WHATWG HTML, section 9.2.6)."""
     events: list[Any] = []
@@ -124,14 +114,17 @@ def read_events(text: str) -> list[Any]:
     return events
 
 
-def watch(answer: Any, wire: Wire, done: Done) -> None:
+def watch(answer: Any, wire: Wire, done: Done) -> Tee | None:
     """See what an SDK's answer says, now or when its stream ends.
 
     Args:
         answer: what the client's `request` returned: a model, a stream, a raw response, or the
             HTTP response itself.
         wire: how to read it.
-        done: called once with the reply.
+        done: called once with what reads the reply.
+
+    Returns:
+        The tee of a stream, None when the answer is there.
     """
     response = _http_response(answer)
     if response is None:
@@ -140,7 +133,9 @@ def watch(answer: Any, wire: Wire, done: Done) -> None:
     elif response.is_stream_consumed or response.is_closed:
         done(lambda: _whole(response, wire))
     else:
-        response.stream = _tee(response, wire, done)
+        response.stream = tee = _tee(response, wire, done)
+        return tee
+    return None
 
 
 def _whole(response: Any, wire: Wire) -> Reply:

@@ -223,6 +223,7 @@ class Intercepting:
         if self._made is None:
             return
         self.disable()
+        self._made.finish_streams()
         try:
             loop.run(self._made.finish(timeout), timeout + 0.5)
         except (TimeoutError, Closed) as error:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
+from weakref import WeakSet
 
 from memori.api import AsyncMemori
 from memori.errors import MemoriError
@@ -74,6 +76,14 @@ class Status:
     troubles: tuple[str, ...]
 
 
+class Stream(Protocol):
+    """An answer under way."""
+
+    def finish(self) -> None:
+        """Hand over what came so far, once."""
+        ...
+
+
 class Interceptor:
     """Notes and records for the calls of one `Memori` object."""
 
@@ -87,6 +97,8 @@ class Interceptor:
 
     def _start_afresh(self) -> None:
         self._pid = os.getpid()
+        self._live: WeakSet[Stream] = WeakSet()
+        self._live_lock = threading.Lock()
         self._recorder = Recorder(
             self.engine, spool_for(self.engine.settings, self.engine.database_path), self.troubles
         )
@@ -210,6 +222,18 @@ class Interceptor:
                 turns=tuple(turns),
             )
             self._recorder.add(exchange)
+
+    def follow(self, stream: Stream) -> None:
+        """Remember an answer under way."""
+        with self._live_lock:
+            self._live.add(stream)
+
+    def finish_streams(self) -> None:
+        """Record what came of every answer under way."""
+        with self._live_lock:
+            live = list(self._live)
+        for stream in live:
+            stream.finish()
 
     async def recorded(self, timeout: float | None) -> bool:
         """Wait for what is being recorded now; whether all of it is in the database."""

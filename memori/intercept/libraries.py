@@ -12,13 +12,14 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, Protocol
 
-from memori.intercept import anthropic, openai
+from memori.intercept import anthropic, litellm, openai
 
 _log = logging.getLogger("memori")
 #: Library -> what patches it, once it is imported.
 _LIBRARIES: dict[str, Callable[[], Sequence[Undoable]]] = {
     openai.MODULE: openai.patch,
     anthropic.MODULE: anthropic.patch,
+    litellm.MODULE: litellm.patch,
 }
 
 

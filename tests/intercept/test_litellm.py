@@ -1,0 +1,147 @@
+"""litellm over its OpenAI path and over a provider of its own: seen once, stream and tools intact."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+import anyio
+import pytest
+from call_shapes import PARAMETERS, settle
+from intercepted import Enable, said, turns_of
+
+from benchmarks.provider import Provider
+from memori import Memori
+
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else its import asks the network
+litellm = pytest.importorskip("litellm")
+early_acompletion, early_completion = litellm.acompletion, litellm.completion
+
+pytest_plugins = ["intercept_fixtures"]
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.filterwarnings("ignore"),  # litellm's own
+]
+QUESTION = "Which city suits me?"
+PATHS = ("openai/gpt-4o-mini", "anthropic/claude-haiku-4-5")
+
+
+@pytest.fixture(params=PATHS)
+def model(request: pytest.FixtureRequest) -> str:
+    """A model reached through the openai SDK, and one through litellm's own HTTP client."""
+    return request.param
+
+
+@pytest.fixture(params=["completion", "acompletion"])
+def function(request: pytest.FixtureRequest) -> Any:
+    """Both functions, as imported before anything was enabled."""
+    return {"completion": early_completion, "acompletion": early_acompletion}[request.param]
+
+
+@pytest.fixture
+def memori(enable: Enable) -> Memori:
+    """Enabled, with one thing to say."""
+    made = enable(conscious_ingest=True)
+    made.remember("Ana lives in Porto", pinned=True)
+    return made
+
+
+def _given(model: str, provider: Provider, tools: bool = False) -> dict[str, Any]:
+    base = provider.url if model.startswith("openai") else provider.address
+    given: dict[str, Any] = {"model": model, "api_base": base, "api_key": "test"}
+    given["messages"] = [{"role": "user", "content": QUESTION}]
+    if tools:
+        function = {"name": "lookup", "description": "looks up", "parameters": PARAMETERS}
+        given["tools"] = [{"type": "function", "function": function}]
+    return given
+
+
+async def _chunks(function: Any, stream: Any) -> AsyncIterator[Any]:
+    """litellm's streams have both faces; only the one they were made for works."""
+    if function is early_completion:
+        for chunk in stream:
+            yield chunk
+    else:
+        async for chunk in stream:
+            yield chunk
+
+
+async def test_a_completion_is_injected_and_recorded_once(
+    function: Any, model: str, provider: Provider, memori: Memori
+) -> None:
+    answer = await settle(function(**_given(model, provider)))
+    assert answer.choices[0].message.content == f"Noted: {QUESTION}"
+    assert json.dumps(provider.bodies).count("Ana lives in Porto") == 1
+    user, assistant = turns_of(memori)
+    assert (user.content, assistant.content) == (QUESTION, f"Noted: {QUESTION}")
+    assert assistant.metadata["provider"] == "litellm"
+    assert assistant.metadata["usage"] == {"input": 11, "output": 5}
+
+
+async def test_arguments_given_by_position_are_seen(
+    function: Any, model: str, provider: Provider, memori: Memori
+) -> None:
+    given = _given(model, provider)
+    await settle(function(given.pop("model"), given.pop("messages"), **given))
+    assert json.dumps(provider.bodies).count("Ana lives in Porto") == 1
+    assert len(said(memori)) == 2
+
+
+async def test_a_stream_is_intact_and_recorded_when_it_ends(
+    function: Any, model: str, provider: Provider, memori: Memori
+) -> None:
+    stream = await settle(function(**_given(model, provider), stream=True))
+    assert isinstance(stream, litellm.CustomStreamWrapper)
+    pieces = [chunk.choices[0].delta.content or "" async for chunk in _chunks(function, stream)]
+    assert len(pieces) > 2
+    assert "".join(pieces) == f"Noted: {QUESTION}"
+    assert said(memori) == [("user", QUESTION), ("assistant", f"Noted: {QUESTION}")]
+
+
+async def test_a_stream_dropped_early_is_recorded_as_far_as_it_came(
+    function: Any, model: str, provider: Provider, memori: Memori
+) -> None:
+    stream = await settle(function(**_given(model, provider), stream=True))
+    async with aclosing(_chunks(function, stream)) as chunks:
+        async for chunk in chunks:
+            if chunk.choices[0].delta.content:
+                break
+    del stream, chunk, chunks
+    for _ in range(100):  # litellm's own threads hold it a little longer
+        gc.collect()
+        if turns := turns_of(memori):
+            break
+        await anyio.sleep(0.05)
+    user, assistant = turns
+    assert user.content == QUESTION
+    assert f"Noted: {QUESTION}".startswith(assistant.content)
+
+
+async def test_tools_are_intact(
+    function: Any, model: str, provider: Provider, memori: Memori
+) -> None:
+    answer = await settle(function(**_given(model, provider, tools=True)))
+    assert answer.choices[0].message.tool_calls[0].function.name == "lookup"
+    assert said(memori) == [("user", QUESTION), ("assistant", "[called lookup]")]
+
+
+async def test_a_providers_error_reaches_the_caller_and_nothing_is_recorded(
+    function: Any, model: str, provider: Provider, memori: Memori
+) -> None:
+    provider.failures = [400] * 5
+    with pytest.raises(litellm.BadRequestError):
+        await settle(function(**_given(model, provider)))
+    assert said(memori) == []
+
+
+async def test_disabled_it_is_as_it_was(
+    function: Any, model: str, provider: Provider, memori: Memori
+) -> None:
+    memori.disable()
+    await settle(function(**_given(model, provider)))
+    assert "Porto" not in json.dumps(provider.bodies)
+    assert said(memori) == []
