@@ -122,7 +122,11 @@ def as_asked(messages: Sequence[tuple[str, Message]], earlier: str | None = None
         question="" if last is None else spoken[last][1],
         prefix=digest.hexdigest(),
         texts=frozenset(squeeze(text) for _, text, _ in read if text),
-        goes_on=last is None or any(role != "user" for role, _, _ in spoken[last + 1 :]),
+        goes_on=(
+            bool(spoken) or earlier is not None
+            if last is None
+            else any(role != "user" for role, _, _ in spoken[last + 1 :])
+        ),
         opens=earlier is None and all(role == "user" for role, _, _ in before),
         carries_notes=any(holds_block(_raw(message)) for _, message in messages),
         speaker=name if isinstance(name, str) and name else None,

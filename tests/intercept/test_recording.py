@@ -1,0 +1,192 @@
+"""What is recorded: each turn once, as it was said, without what was injected."""
+
+from __future__ import annotations
+
+import gc
+from typing import Any
+
+import anthropic
+import openai
+import pytest
+from intercepted import Enable, said, turns_of
+
+from benchmarks.provider import Provider
+
+pytest_plugins = ["intercept_fixtures"]
+
+
+@pytest.fixture
+def client(provider: Provider) -> openai.OpenAI:
+    """A client of the loopback provider."""
+    return openai.OpenAI(api_key="test", base_url=provider.url)
+
+
+def _chat(client: openai.OpenAI, *messages: Any, **more: Any) -> Any:
+    given = [
+        {"role": "user", "content": each} if isinstance(each, str) else each for each in messages
+    ]
+    return client.chat.completions.create(model="m", messages=given, **more)
+
+
+def _answer(text: str) -> dict[str, Any]:
+    return {"role": "assistant", "content": text}
+
+
+def test_a_conversation_sent_with_its_history_is_recorded_turn_by_turn(
+    client: openai.OpenAI, enable: Enable
+) -> None:
+    memori = enable()
+    _chat(client, "One")
+    _chat(client, "One", _answer("Noted: One"), "Two")
+    _chat(client, "One", _answer("Noted: One"), "Two", _answer("Noted: Two"), "One")
+    words = [content for role, content in said(memori) if role == "user"]
+    assert words == ["One", "Two", "One"]
+    assert len(said(memori)) == 6
+
+
+def test_a_tool_loop_records_its_user_turn_once(client: openai.OpenAI, enable: Enable) -> None:
+    memori = enable()
+    function = {"name": "lookup", "parameters": {"type": "object", "properties": {}}}
+    tools = [{"type": "function", "function": function}]
+    first = _chat(client, "Look it up", tools=tools).choices[0].message
+    result = {"role": "tool", "tool_call_id": "call_1", "content": "42"}
+    _chat(client, "Look it up", first.model_dump(exclude_none=True), result, tools=tools)
+    assert said(memori) == [
+        ("user", "Look it up"),
+        ("assistant", "[called lookup]"),
+        ("assistant", "Noted: Look it up"),
+    ]
+
+
+def test_a_tool_loop_over_stored_responses_records_its_user_turn_once(
+    client: openai.OpenAI, enable: Enable
+) -> None:
+    memori = enable()
+    tool: Any = {"type": "function", "name": "lookup", "strict": False, "parameters": {}}
+    first = client.responses.create(model="m", input="Look it up", tools=[tool])
+    output: Any = {"type": "function_call_output", "call_id": "call_1", "output": "42"}
+    client.responses.create(model="m", input=[output], tools=[tool], previous_response_id=first.id)
+    assert [role for role, _ in said(memori)] == ["user", "assistant", "assistant"]
+
+
+def test_an_anthropic_tool_loop_records_its_user_turn_once(
+    provider: Provider, enable: Enable
+) -> None:
+    memori = enable(auto_ingest=True)
+    memori.remember("Ana looked it up before")
+    claude = anthropic.Anthropic(api_key="test", base_url=provider.address)
+    tools: Any = [{"name": "lookup", "input_schema": {"type": "object", "properties": {}}}]
+    question: Any = {"role": "user", "content": "Look it up"}
+    first = claude.messages.create(model="m", max_tokens=9, messages=[question], tools=tools)
+    result: Any = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "42"}
+    loop: Any = [
+        question,
+        {"role": "assistant", "content": first.content},
+        {"role": "user", "content": [result]},
+    ]
+    claude.messages.create(model="m", max_tokens=9, messages=loop, tools=tools)
+    assert [role for role, _ in said(memori)] == ["user", "assistant", "assistant"]
+    assert provider.bodies[1]["messages"][2]["content"] == [result]
+
+
+def test_the_same_words_said_again_are_a_turn_of_their_own(
+    client: openai.OpenAI, enable: Enable
+) -> None:
+    memori = enable()
+    _chat(client, "Yes")
+    _chat(client, "Yes")
+    assert len(said(memori)) == 4
+
+
+def test_a_call_repeated_after_its_answer_broke_off_is_one_turn(
+    client: openai.OpenAI, provider: Provider, enable: Enable
+) -> None:
+    memori = enable()
+    stream = _chat(client, "Tell me", stream=True)
+    next(stream)
+    next(stream)
+    stream.close()
+    _chat(client, "Tell me")
+    roles = [role for role, _ in said(memori)]
+    assert roles == ["user", "assistant", "assistant"]
+
+
+@pytest.mark.parametrize("end", ["close", "drop"])
+def test_a_stream_stopped_early_is_recorded_as_far_as_it_came(
+    end: str, client: openai.OpenAI, provider: Provider, enable: Enable
+) -> None:
+    memori = enable()
+    stream = _chat(client, "Tell me everything you know", stream=True)
+    for chunk in stream:
+        if chunk.choices[0].delta.content:
+            break
+    if end == "close":
+        stream.close()
+    del stream, chunk
+    gc.collect()
+    user, assistant = turns_of(memori)
+    assert user.content == "Tell me everything you know"
+    assert "Noted: Tell me everything you know".startswith(assistant.content)
+    assert assistant.metadata.get("incomplete") or "everything" in assistant.content
+
+
+def test_a_failed_call_records_nothing_and_its_error_is_the_providers(
+    client: openai.OpenAI, provider: Provider, enable: Enable
+) -> None:
+    memori = enable()
+    provider.failures = [400]
+    with pytest.raises(openai.BadRequestError, match="told to fail"):
+        _chat(client, "Hello")
+    assert said(memori) == []
+    _chat(client, "Hello")
+    assert len(said(memori)) == 2
+
+
+def test_images_and_files_are_noted_not_stored(client: openai.OpenAI, enable: Enable) -> None:
+    memori = enable()
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    text = {"type": "text", "text": "What is this?"}
+    _chat(client, {"role": "user", "content": [text, picture]})
+    assert said(memori)[0] == ("user", "What is this?\n[image]")
+
+
+def test_secrets_are_gone_before_anything_is_written(client: openai.OpenAI, enable: Enable) -> None:
+    memori = enable()
+    secret = "sk-" + "proj-" + "a1B2" * 12
+    _chat(client, f"My key is {secret}")
+    assert secret not in str(said(memori))
+
+
+def test_names_of_speakers_and_agents_are_kept(client: openai.OpenAI, enable: Enable) -> None:
+    memori = enable(assistant_id="helper", session_id="s1")
+    _chat(client, {"role": "user", "content": "Hello", "name": "Ana"})
+    user, assistant = turns_of(memori)
+    assert (user.speaker, user.agent_id, user.session_id) == ("Ana", "helper", "s1")
+    assert assistant.at is not None
+    assert user.at is not None
+    assert user.at <= assistant.at
+
+
+def test_several_choices_are_recorded_as_one_answer(client: openai.OpenAI, enable: Enable) -> None:
+    memori = enable()
+    _chat(client, "Hello", n=3)
+    _, assistant = turns_of(memori)
+    assert assistant.metadata["choices"] == 3
+
+
+def test_a_call_without_a_users_words_is_not_an_exchange(
+    client: openai.OpenAI, enable: Enable
+) -> None:
+    memori = enable()
+    client.chat.completions.create(
+        model="m", messages=[{"role": "system", "content": "Write a poem"}]
+    )
+    assert said(memori) == []
+
+
+def test_an_exchange_can_be_taken_back_as_one(client: openai.OpenAI, enable: Enable) -> None:
+    memori = enable()
+    _chat(client, "Hello")
+    memori.flush()
+    memori.undo(memori.operations()[0].id)
+    assert said(memori) == []
