@@ -36,7 +36,7 @@ class Patch:
         owner.request = self._ours
 
     def undo(self) -> None:
-        """Put back what was there; beneath what others have put on top ours stays, and does nothing."""
+        """Put back what was there; beneath what others put on top ours stays, and does nothing."""
         self._active = False
         if self._owner.__dict__.get("request") is not self._ours:
             return
@@ -49,8 +49,8 @@ class Patch:
         """What `request` would be without us, also when others replace it later."""
         if self._own is not None:
             return self._own.__get__(client)
-        inherited: Any = super(self._owner, client)
-        return inherited.request
+        above: object = super(self._owner, client)
+        return getattr(above, "request")  # noqa: B009  # unknown to the type checker
 
     def _request(self) -> Any:
         @wraps(self._owner.request)

@@ -1,4 +1,4 @@
-"""litellm over its OpenAI path and over a provider of its own: seen once, stream and tools intact."""
+"""litellm by its OpenAI path and a provider of its own: seen once, stream and tools intact."""
 
 from __future__ import annotations
 
