@@ -175,7 +175,8 @@ class _Chat:
         if body.get("tools") and messages[-1]["role"] != "tool":
             self._tool = body["tools"][0]["function"]["name"]
         self._base = {"id": "chatcmpl-1", "created": 1, "model": body["model"]}
-        self._wants_usage: Any = (body.get("stream_options") or {}).get("include_usage")
+        options: Any = body.get("stream_options") or {}
+        self._wants_usage: bool = bool(options.get("include_usage"))
         self._count = body.get("n") or 1
 
     def whole(self) -> Json:

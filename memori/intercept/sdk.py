@@ -49,8 +49,8 @@ class Patch:
         """What `request` would be without us, also when others replace it later."""
         if self._own is not None:
             return self._own.__get__(client)
-        above: object = super(self._owner, client)
-        return getattr(above, "request")  # noqa: B009  # unknown to the type checker
+        above: Any = super(self._owner, client)  # pyright: ignore[reportUnknownVariableType]
+        return above.request  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
     def _request(self) -> Any:
         @wraps(self._owner.request)
