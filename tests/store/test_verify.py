@@ -34,10 +34,10 @@ async def damage(memori: AsyncMemori, *statements: str, unchecked: bool = False)
 
     if unchecked and database.dialect == "sqlite":
         lane = database._writer  # pyright: ignore[reportAttributeAccessIssue]
-        await lane.run(lambda: lane.raw.execute("PRAGMA foreign_keys=OFF"))
+        await lane.work(lambda: lane.raw.execute("PRAGMA foreign_keys=OFF"))
     await database.write(run)
     if unchecked and database.dialect == "sqlite":
-        await lane.run(lambda: lane.raw.execute("PRAGMA foreign_keys=ON"))
+        await lane.work(lambda: lane.raw.execute("PRAGMA foreign_keys=ON"))
 
 
 def test_every_table_belongs_to_a_scope_or_to_the_database() -> None:
