@@ -133,8 +133,8 @@ _MENDED: dict[str, tuple[str, str, str]] = {
         "taken",
     ),
     "an erasure was not finished": (
-        "INSERT INTO scopes (namespace, user_id, digest_key, index_generation, created_at)"
-        " VALUES ('erase:0', '', 'k', 1, '2026-01-01 00:00:00')",
+        "INSERT INTO scopes (namespace, user_id, digest_key, index_generation, created_at, writes)"
+        " VALUES ('erase:0', '', 'k', 1, '2026-01-01 00:00:00', 0)",
         "leftover",
         "erasure",
     ),
