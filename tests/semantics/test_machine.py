@@ -36,7 +36,7 @@ _QUIET = settings(
     phases=[Phase.generate, Phase.shrink],
 )
 PROFILES = {
-    "ci": settings(_QUIET, max_examples=30, stateful_step_count=40, derandomize=True),
+    "ci": settings(_QUIET, max_examples=24, stateful_step_count=40, derandomize=True),
     "thorough": settings(
         _QUIET,
         max_examples=int(os.environ.get("HYPOTHESIS_EXAMPLES", "1000")),
@@ -786,7 +786,7 @@ def test_random_verbs_agree_with_a_plain_model(database: TestDatabase) -> None:
         machine = type("Machine", (Verbs,), {"runner": runner, "engines": opened, "clock": clock})
         try:
             # Fewer where each verb takes longer: the rules are the same.
-            examples = PROFILE.max_examples // (5 if database.shared else 1)
+            examples = PROFILE.max_examples // (6 if database.shared else 1)
             run_state_machine_as_test(machine, settings=settings(PROFILE, max_examples=examples))
         finally:
             for memori in opened:
