@@ -414,6 +414,8 @@ def test_a_term_left_out_for_being_common_is_not_missing() -> None:
         query, found, stats, limit=1, document_frequencies={"tea": 900, "xylophon": 1}
     )
     assert missing.coverage < left_out.coverage == 1.0
+    (nowhere,) = rank(query, found, stats, limit=1, document_frequencies={"tea": 0, "xylophon": 1})
+    assert nowhere.coverage == missing.coverage
 
 
 def test_a_term_whose_rows_were_capped_keeps_its_true_weight() -> None:
