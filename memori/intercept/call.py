@@ -110,9 +110,9 @@ class Call:
             limit = self._interceptor.settings.time_limit
             self._report(_KIND, f"memory took longer than {limit} s; the call goes on without it")
         elif isinstance(error, MemoriError):
-            self._report(_KIND, f"the call goes on without memory: {error}")
+            self._report(_KIND, "the call goes on without memory", str(error))
         else:
-            self._report(_KIND, f"the call goes on without memory: {type(error).__name__}")
+            self._report(_KIND, "the call goes on without memory", type(error).__name__)
             _log.debug("memori: injection failed", exc_info=error)
         return body
 
@@ -121,8 +121,8 @@ class Call:
         if error is not None:
             self._report("recording", f"an answer was not understood: {type(error).__name__}")
 
-    def _report(self, kind: str, message: str) -> None:
-        self._interceptor.troubles.report(kind, message)
+    def _report(self, kind: str, what: str, cause: str = "") -> None:
+        self._interceptor.troubles.report(kind, what, cause)
 
 
 async def _result(asking: Future[Notes], timeout: float) -> Notes:

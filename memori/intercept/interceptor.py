@@ -264,7 +264,7 @@ class Interceptor:
             await self.engine.open()
         except MemoriError as error:
             self._failed_at = time.monotonic()
-            self.troubles.report("database", f"calls go on without memory: {error}")
+            self.troubles.report("database", "calls go on without memory", str(error))
             raise
         self._ready = True
         self.troubles.clear("database")

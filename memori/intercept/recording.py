@@ -90,7 +90,7 @@ class Recorder:
             async with line:
                 await self._record(exchange)
         except Exception as error:  # whatever the store does, the exchange must not be lost
-            self._troubles.report(_KIND, f"an exchange could not be recorded: {_brief(error)}")
+            self._troubles.report(_KIND, "an exchange could not be recorded", _brief(error))
             self._keep(exchange)
             self.replay()
         else:
@@ -117,7 +117,7 @@ class Recorder:
         try:
             self._spool.keep(exchange)
         except OSError as error:
-            self._troubles.report("spool", f"the spool {self._spool.folder} fails: {_brief(error)}")
+            self._troubles.report("spool", f"the spool {self._spool.folder} fails", _brief(error))
 
     async def _replay_until_empty(self) -> None:
         if self._spool is None:
@@ -137,10 +137,11 @@ class Recorder:
                 await self._record(exchange)
             except OperationConflict:
                 pass  # it was recorded before it was spooled, and reads differently now
-            except MemoriError:
+            except Exception as error:  # whatever it is, the exchange stays in the spool
+                self._troubles.report(_KIND, "an exchange could not be recorded", _brief(error))
                 return False
             spool.drop(exchange.operation_id)
-        self._troubles.clear(_KIND)
+            self._troubles.clear(_KIND)
         return not being_written
 
 

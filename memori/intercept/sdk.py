@@ -7,6 +7,7 @@ too, and put back when nobody wants to see calls any more.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping
 from functools import wraps
 from typing import Any
@@ -14,6 +15,10 @@ from typing import Any
 from memori.intercept import switchboard
 from memori.intercept.call import Call
 from memori.intercept.wire import Wire
+
+
+#: Each function of ours -> what it was put over.
+_put_over: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 
 
 class Patch:
@@ -25,13 +30,15 @@ class Patch:
         self._owner = owner
         self._provider = provider
         self._wires = wires
-        self._own: Any = owner.__dict__.get("request")
-        make = self._async_request if is_async else self._request
-        self._ours = make()
+        self._own = _without_ours(owner.__dict__.get("request"))
+        self._active = True
+        self._ours: Any = (self._async_request if is_async else self._request)()
+        _put_over[self._ours] = self._own
         owner.request = self._ours
 
     def undo(self) -> None:
-        """Put back what was there; what others have put on top stays and goes on working."""
+        """Put back what was there; beneath what others have put on top ours stays, and does nothing."""
+        self._active = False
         if self._owner.__dict__.get("request") is not self._ours:
             return
         if self._own is None:
@@ -77,7 +84,7 @@ class Patch:
     def _take(self, client: Any, options: Any) -> Call | None:
         wire = self._wires.get(str(options.url).partition("?")[0])
         body = options.json_data
-        if wire is None or not isinstance(body, Mapping):
+        if not self._active or wire is None or not isinstance(body, Mapping):
             return None
         return switchboard.take(
             self._provider,
@@ -97,6 +104,13 @@ class Patch:
             if name.lower() != switchboard.OPT_OUT_HEADER
         }
         return options.model_copy(update={"headers": kept})
+
+
+def _without_ours(request: Any) -> Any:
+    """What an earlier patch of ours, that others had covered, was put over."""
+    while request is not None and request in _put_over:
+        request = _put_over[request]
+    return request
 
 
 def _with_body(options: Any, body: Mapping[str, Any]) -> Any:

@@ -15,10 +15,12 @@ class Troubles:
         self._lock = threading.Lock()
         self._now: dict[str, str] = {}
 
-    def report(self, kind: str, message: str) -> None:
-        """Something of this kind went wrong; logged if it is new."""
+    def report(self, kind: str, what: str, cause: str = "") -> None:
+        """Something of this kind went wrong; logged if neither it nor its cause was."""
+        message = f"{what}: {cause}" if cause else what
         with self._lock:
-            new = kind not in self._now
+            known = cause != "" and any(each.endswith(cause) for each in self._now.values())
+            new = kind not in self._now and not known
             self._now[kind] = message
         if new:
             _log.warning("memori: %s", message)
