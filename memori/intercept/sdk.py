@@ -16,7 +16,6 @@ from memori.intercept import switchboard
 from memori.intercept.call import Call
 from memori.intercept.wire import Wire
 
-
 #: Each function of ours -> what it was put over.
 _put_over: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 
