@@ -27,6 +27,11 @@ class AsyncMemori(Writing, Reading, Owning):
         user_id: whose memory it is; `default` unless set.
         agent_id: recorded on every write; `assistant_id` is the same.
         session_id: recorded on every write that names no other.
+        conscious_ingest: `Memori.enable`: send the working context with every call; by default
+            unless `auto_ingest`.
+        auto_ingest: `Memori.enable`: send what is recalled for the last user message.
+        openai_api_key: lets the memory agent use OpenAI; never used for the program's own calls.
+        provider_config: lets the memory agent use this provider.
         read_namespaces: further namespaces of the same user to read, in order of preference.
         require_scope: make a missing user an error.
         settings: complete settings; then nothing is read from the environment or a file.

@@ -18,6 +18,7 @@ from memori.config import Settings, amend_settings, load_settings
 from memori.errors import Closed, InvalidArgument, ScopeError
 from memori.ids import new_id
 from memori.model import DEFAULT_USER, Scope, as_json
+from memori.providers import ProviderConfig
 from memori.recall.find import OpenScope
 from memori.store import forgetting, maintenance, owners, reindex, scopes
 from memori.store.database import Database, make_database
@@ -45,6 +46,10 @@ class Engine:
         agent_id: str | None = None,
         assistant_id: str | None = None,
         session_id: str | None = None,
+        conscious_ingest: bool | None = None,
+        auto_ingest: bool | None = None,
+        openai_api_key: str | None = None,
+        provider_config: ProviderConfig | None = None,
         read_namespaces: Sequence[str] | None = None,
         require_scope: bool | None = None,
         settings: Settings | None = None,
@@ -59,6 +64,10 @@ class Engine:
             "memory.session_id": session_id,
             "memory.read_namespaces": None if read_namespaces is None else tuple(read_namespaces),
             "memory.require_scope": require_scope,
+            "intercept.conscious_ingest": conscious_ingest,
+            "intercept.auto_ingest": auto_ingest,
+            "agents.openai_api_key": openai_api_key,
+            **(provider_config.as_overrides() if provider_config is not None else {}),
         }
         self._settings = (
             load_settings(given) if settings is None else amend_settings(settings, given)

@@ -15,7 +15,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from memori import loop
 from memori.api import AsyncMemori
-from memori.config import Settings, amend_settings, load_settings
+from memori.config import Settings
 from memori.errors import MemoriError
 from memori.intercept.face import Intercepting
 from memori.providers import ProviderConfig
@@ -48,12 +48,6 @@ class Memori(Intercepting):
     gives the program's own calls of a model this memory. Usable as a context manager; what is
     left open is closed when the interpreter exits.
 
-    Args:
-        conscious_ingest: send the working context with every intercepted call.
-        auto_ingest: send what is recalled for the last user message.
-        openai_api_key: lets the memory agent use OpenAI; never used for the program's own calls.
-        provider_config: lets the memory agent use this provider.
-
     Raises:
         ConfigurationError: the settings are wrong.
         ScopeError: a scope name is empty or too long.
@@ -78,13 +72,6 @@ class Memori(Intercepting):
         clock: Callable[[], datetime] | None = None,
         actor: str = "library",
     ) -> None:
-        given: dict[str, Any] = {
-            "intercept.conscious_ingest": conscious_ingest,
-            "intercept.auto_ingest": auto_ingest,
-            "agents.openai_api_key": openai_api_key,
-            **(provider_config.as_overrides() if provider_config is not None else {}),
-        }
-        chosen = load_settings(given) if settings is None else amend_settings(settings, given)
         self.engine = AsyncMemori(
             database_connect,
             namespace=namespace,
@@ -92,9 +79,13 @@ class Memori(Intercepting):
             agent_id=agent_id,
             assistant_id=assistant_id,
             session_id=session_id,
+            conscious_ingest=conscious_ingest,
+            auto_ingest=auto_ingest,
+            openai_api_key=openai_api_key,
+            provider_config=provider_config,
             read_namespaces=read_namespaces,
             require_scope=require_scope,
-            settings=chosen,
+            settings=settings,
             clock=clock,
             actor=actor,
         )
@@ -155,6 +146,7 @@ class Memori(Intercepting):
     release = _blocking(AsyncMemori.release)
     recall = _blocking(AsyncMemori.recall)
     search = _blocking(AsyncMemori.search)
+    context_mark = _blocking(AsyncMemori.context_mark)
     working_context = _blocking(AsyncMemori.working_context)
     get = _blocking(AsyncMemori.get)
     history = _blocking(AsyncMemori.history)

@@ -55,6 +55,7 @@ NAMES = [
 VERBS = [
     "backup",
     "close",
+    "context_mark",
     "erase_user",
     "export",
     "export_user",
