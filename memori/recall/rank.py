@@ -95,7 +95,7 @@ class Candidate(NamedTuple):
     session: float
     coverage: float
     standing: bool = False
-    meaning: float = 0.0
+    meaning: float | None = None
 
 
 def choose_terms(
