@@ -70,11 +70,13 @@ class Place(ABC):
 class Files(Place):
     """SQLite files in a folder, which its owner removes."""
 
-    engine = "SQLite"
-
     def __init__(self, folder: Path, durability: Durability) -> None:
         self._folder = folder
         self._durability: Durability = durability
+
+    @property
+    def engine(self) -> str:
+        return "SQLite"
 
     def new_database(self, name: str) -> str:
         return f"sqlite:///{self._folder / f'{name}.db'}"
