@@ -273,6 +273,7 @@ class Verbs(RuleBasedStateMachine):
         said=statements,
         details=details,
         again=st.booleans(),
+        begins=offsets,
         origin=some,
         take_back=st.booleans(),
     )
@@ -283,6 +284,7 @@ class Verbs(RuleBasedStateMachine):
         said: tuple[int, int, bool],
         details: dict[str, Any],
         again: bool,
+        begins: int | None,
         origin: list[int],
         take_back: bool,
     ) -> None:
@@ -294,7 +296,7 @@ class Verbs(RuleBasedStateMachine):
         replaces = [len(memories) - 1 - memories.index(item)]
         if again:
             said, replaces = self.said[number, item.text], []
-        self.remember(number, said, details, "user", None, None, replaces, origin, None)
+        self.remember(number, said, details, "user", begins, None, replaces, origin, None)
         if take_back:
             self.undo(number, 0)
 
