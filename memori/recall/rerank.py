@@ -26,7 +26,7 @@ WEIGHTS: Mapping[str, float] = {
     "meaning": 0.3,  # means what the question means, as an embedder sees it
     "context": 0.6,  # the window of the turn and those around it
     "session": 0.15,  # the best window of the session
-    "author": 0.2,  # said by whom the question names, or by the user when they ask of themself
+    "author": 0.25,  # said by whom the question names, or by the user when they ask of themself
     "user": 0.15,  # said by the user, or a memory, rather than by an assistant or a tool
     "personal": 0.15,  # speaks of the speaker: "I", "my"
     "answer": 0.25,  # follows somebody's short question about it

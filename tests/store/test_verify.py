@@ -99,6 +99,12 @@ _MENDED: dict[str, tuple[str, str, str]] = {
         "index",
         "should not be there",
     ),
+    "rows of a generation that nobody reads": (
+        "INSERT INTO postings SELECT scope_id, index_generation + 7, term, session_no, seq, tf,"
+        " length FROM postings WHERE term = 'guitar'",
+        "index",
+        "nobody reads",
+    ),
     "a label is gone": ("DELETE FROM labels WHERE value = 'music'", "label", "missing"),
     "a label is too many": ("UPDATE labels SET value = 'noise' WHERE value = 'music'", "label", ""),
     "the totals are wrong": ("UPDATE scope_counts SET item_count = 7", "count", "says 7 items"),
