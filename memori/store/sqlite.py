@@ -43,6 +43,8 @@ _BUSY_WORDS = ("locked", "busy")
 
 
 _lanes: weakref.WeakSet[_Lane] = weakref.WeakSet()
+#: Passed before each piece of work on a lane, and closed while the process forks.
+_gate = threading.Lock()
 
 
 class _Lane(aiosqlite.Connection):
@@ -69,8 +71,12 @@ class _Lane(aiosqlite.Connection):
             raise
 
     def _busily(self, function: Callable[[], T]) -> T:
-        with self.busy:
+        with _gate:
+            self.busy.acquire()
+        try:
             return function()
+        finally:
+            self.busy.release()
 
     async def launch(self, begin: str, pragmas: tuple[str, ...], prefix: str) -> None:
         """Open the connection; `begin` starts every transaction, `prefix` every table's name."""
@@ -337,16 +343,19 @@ def _is_busy(error: BaseException) -> bool:
 # SQLite keeps a process's locks in memory that a fork copies: a child made in the middle of a
 # transaction would wait for ever for one that nobody holds. So a fork waits for what is under
 # way, which takes milliseconds.
-_stopped: list[_Lane] = []
+_stopped: list[threading.Lock] = []
 
 
 def _stop_lanes() -> None:
-    _stopped[:] = [lane for lane in list(_lanes) if lane.busy.acquire(timeout=_FORK_WAIT)]
+    # The gate first: a lane that is made meanwhile waits there before it touches SQLite.
+    if _gate.acquire(timeout=_FORK_WAIT):
+        _stopped.append(_gate)
+    _stopped.extend(lane.busy for lane in list(_lanes) if lane.busy.acquire(timeout=_FORK_WAIT))
 
 
 def _go_on() -> None:
     while _stopped:
-        _stopped.pop().busy.release()
+        _stopped.pop().release()
 
 
 if hasattr(os, "register_at_fork"):
