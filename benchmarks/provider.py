@@ -175,7 +175,8 @@ class _Chat:
         if body.get("tools") and messages[-1]["role"] != "tool":
             self._tool = body["tools"][0]["function"]["name"]
         self._base = {"id": "chatcmpl-1", "created": 1, "model": body["model"]}
-        self._wants_usage = (body.get("stream_options") or {}).get("include_usage")
+        options: Json = body.get("stream_options") or {}
+        self._wants_usage = bool(options.get("include_usage"))
         self._count = body.get("n") or 1
 
     def whole(self) -> Json:
@@ -221,7 +222,8 @@ class _Responses:
         items = [{"role": "user", "content": given}] if isinstance(given, str) else given
         said = [each for each in items if each.get("role") == "user"]
         self._text = answer(_words(said[-1]["content"]) if said else "")
-        if (body.get("text") or {}).get("format", {}).get("type") == "json_schema":
+        text: Json = body.get("text") or {}
+        if text.get("format", {}).get("type") == "json_schema":
             self._text = json.dumps({"answer": self._text})
         self._tool = None
         if body.get("tools") and items[-1].get("type") != "function_call_output":
@@ -229,7 +231,7 @@ class _Responses:
         self._model = body["model"]
 
     def whole(self) -> dict[str, Any]:
-        content = [{"type": "output_text", "text": self._text, "annotations": []}]
+        content: Any = [{"type": "output_text", "text": self._text, "annotations": []}]
         item: dict[str, Any] = {"type": "message", "id": "msg_1", "status": "completed"}
         item |= {"role": "assistant", "content": content}
         if self._tool:
@@ -263,7 +265,7 @@ class _Responses:
             return kind, {"type": kind, "sequence_number": number, **values}
 
         done = self.whole()
-        begun = {**done, "status": "in_progress", "output": [], "usage": None}
+        begun: Json = {**done, "status": "in_progress", "output": [], "usage": None}
         yield event("response.created", response=begun)
         item = done["output"][0]
         at: dict[str, Any] = {"output_index": 0, "item_id": item["id"]}
@@ -275,7 +277,7 @@ class _Responses:
                 "response.function_call_arguments.done", arguments="{}", name=self._tool, **at
             )
         else:
-            empty = {"type": "output_text", "text": "", "annotations": []}
+            empty: Any = {"type": "output_text", "text": "", "annotations": []}
             yield event("response.output_item.added", output_index=0, item={**item, "content": []})
             at["content_index"] = 0
             yield event("response.content_part.added", part=empty, **at)
@@ -292,7 +294,7 @@ class _Messages:
 
     def __init__(self, answer: Callable[[str], str], body: Json) -> None:
         last = [each for each in body["messages"] if each["role"] == "user"][-1]["content"]
-        parts = [] if isinstance(last, str) else last
+        parts: list[Any] = [] if isinstance(last, str) else last
         self._text = answer(_words(last))
         if "output_config" in body or "output_format" in body:
             self._text = json.dumps({"answer": self._text})
@@ -322,12 +324,12 @@ class _Messages:
 
         done = self.whole()
         usage = {**done["usage"], "output_tokens": 1}
-        begun = {**done, "content": [], "stop_reason": None, "usage": usage}
+        begun: Json = {**done, "content": [], "stop_reason": None, "usage": usage}
         yield event("message_start", message=begun)
         block = done["content"][0]
         if self._tool:
             yield event("content_block_start", index=0, content_block=block)
-            delta = {"type": "input_json_delta", "partial_json": "{}"}
+            delta: Json = {"type": "input_json_delta", "partial_json": "{}"}
             yield event("content_block_delta", index=0, delta=delta)
         else:
             yield event("content_block_start", index=0, content_block={**block, "text": ""})

@@ -1,4 +1,4 @@
-"""litellm over its OpenAI path and over a provider of its own: seen once, stream and tools intact."""
+"""litellm through the openai SDK and through its own client: seen once, stream, tools intact."""
 
 from __future__ import annotations
 
