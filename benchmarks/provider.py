@@ -37,6 +37,8 @@ class Provider:
         self.pause = 0.0
         #: What to answer, made from the last words of the user.
         self.answer: Callable[[str], str] = lambda said: f"Noted: {said}"
+        #: What a tool is called with.
+        self.arguments: Json = {}
         #: Bytes of every stream sent, as far as they went out.
         self.streamed: list[bytes] = []
         self._server = _Server(("127.0.0.1", port), _handler(self))
@@ -105,7 +107,7 @@ def _handler(provider: Provider) -> type[BaseHTTPRequestHandler]:
             path = self.path.partition("?")[0]
             for ending, speak in _SPEAKERS.items():
                 if path.endswith(ending):
-                    speaker = speak(provider.answer, body)
+                    speaker = speak(provider, body)
                     break
             else:
                 self._json(404, {"error": {"message": f"no such path {path}"}})
@@ -165,15 +167,16 @@ _USAGE: Json = {"prompt_tokens": 11, "completion_tokens": 5, "total_tokens": 16}
 class _Chat:
     """Chat completions."""
 
-    def __init__(self, answer: Callable[[str], str], body: Json) -> None:
+    def __init__(self, provider: Provider, body: Json) -> None:
         messages = body["messages"]
         said = [each for each in messages if each["role"] == "user"]
-        self._text = answer(_words(said[-1]["content"]) if said else "")
+        self._text = provider.answer(_words(said[-1]["content"]) if said else "")
         if body.get("response_format", {}).get("type") == "json_schema":
             self._text = json.dumps({"answer": self._text})
         self._tool = None
         if body.get("tools") and messages[-1]["role"] != "tool":
             self._tool = body["tools"][0]["function"]["name"]
+        self._arguments = json.dumps(provider.arguments)
         self._base = {"id": "chatcmpl-1", "created": 1, "model": body["model"]}
         options: Json = body.get("stream_options") or {}
         self._wants_usage = bool(options.get("include_usage"))
@@ -183,7 +186,7 @@ class _Chat:
         message: dict[str, Any] = {"role": "assistant", "content": self._text, "refusal": None}
         if self._tool:
             call = {"id": "call_1", "type": "function"}
-            call |= {"function": {"name": self._tool, "arguments": "{}"}}
+            call |= {"function": {"name": self._tool, "arguments": self._arguments}}
             message |= {"content": None, "tool_calls": [call]}
         finish = "tool_calls" if self._tool else "stop"
         choices = [
@@ -203,7 +206,8 @@ class _Chat:
             call = {"index": 0, "id": "call_1", "type": "function"}
             call |= {"function": {"name": self._tool, "arguments": ""}}
             yield chunk({"tool_calls": [call]})
-            yield chunk({"tool_calls": [{"index": 0, "function": {"arguments": "{}"}}]})
+            arguments = {"index": 0, "function": {"arguments": self._arguments}}
+            yield chunk({"tool_calls": [arguments]})
             yield chunk({}, "tool_calls")
         else:
             for piece in _pieces(self._text):
@@ -217,11 +221,11 @@ class _Chat:
 class _Responses:
     """Responses."""
 
-    def __init__(self, answer: Callable[[str], str], body: Json) -> None:
+    def __init__(self, provider: Provider, body: Json) -> None:
         given = body["input"]
         items = [{"role": "user", "content": given}] if isinstance(given, str) else given
         said = [each for each in items if each.get("role") == "user"]
-        self._text = answer(_words(said[-1]["content"]) if said else "")
+        self._text = provider.answer(_words(said[-1]["content"]) if said else "")
         text: Json = body.get("text") or {}
         if text.get("format", {}).get("type") == "json_schema":
             self._text = json.dumps({"answer": self._text})
@@ -292,10 +296,10 @@ class _Responses:
 class _Messages:
     """Anthropic's messages."""
 
-    def __init__(self, answer: Callable[[str], str], body: Json) -> None:
+    def __init__(self, provider: Provider, body: Json) -> None:
         last = [each for each in body["messages"] if each["role"] == "user"][-1]["content"]
         parts: list[Any] = [] if isinstance(last, str) else last
-        self._text = answer(_words(last))
+        self._text = provider.answer(_words(last))
         if "output_config" in body or "output_format" in body:
             self._text = json.dumps({"answer": self._text})
         self._tool = None
@@ -342,7 +346,7 @@ class _Messages:
         yield event("message_stop")
 
 
-_SPEAKERS: Mapping[str, Callable[[Callable[[str], str], Json], _Chat | _Responses | _Messages]] = {
+_SPEAKERS: Mapping[str, Callable[[Provider, Json], _Chat | _Responses | _Messages]] = {
     "/chat/completions": _Chat,
     "/responses": _Responses,
     "/messages": _Messages,
