@@ -11,13 +11,13 @@ import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
-from benchmarks.floors import Durability, InsertFloor, QueryFloor
+from benchmarks.floors import Durability
+from benchmarks.places import Floors, Place
 from benchmarks.processes import ROOT, ServerFailed, echo_command, server_command
 from benchmarks.report import Progress
 from benchmarks.synthetic import Corpus, generate
@@ -105,11 +105,10 @@ def _stored(*receipts: Receipt) -> None:
 
 
 async def measure(
-    folder: Path, memories: int, plan: Plan, progress: Progress
-) -> tuple[list[Row], str]:
-    """Rows for one number of memories, and the URL of the filled database (in `folder`)."""
+    place: Place, database: str, memories: int, plan: Plan, progress: Progress
+) -> list[Row]:
+    """Rows for one number of memories, which the database of that place holds afterwards."""
     corpus = corpus_for(memories, plan)
-    database = f"sqlite:///{folder / 'memori.db'}"
     async with AsyncExitStack() as stack:
         settings = plan.settings(database)
         ours = await stack.enter_async_context(
@@ -118,23 +117,18 @@ async def measure(
         await fill(ours, corpus.memories, progress)
         sync = await asyncio.to_thread(lambda: Memori(database, user_id=USER, settings=settings))
         stack.push_async_callback(asyncio.to_thread, sync.close)
-        inserts = stack.enter_context(
-            InsertFloor(folder / "rows.db", plan.durability, corpus.memories)
-        )
-        query = stack.enter_context(
-            QueryFloor(corpus.memories, path=folder / "texts.db", durability=plan.durability)
-        )
+        floors = await stack.enter_async_context(place.floors(database, corpus.memories, LIMIT))
         servers: _Servers | None = None
         if plan.stdio:
             progress.say("starting the servers")
             servers = await stack.enter_async_context(_servers(database, plan))
         rows: list[Row] = []
-        for verb, subjects in _verbs(corpus, plan, ours, sync, inserts, query, servers):
+        for verb, subjects in _verbs(corpus, plan, ours, sync, floors, servers):
             progress.say(f"{memories} memories: {verb}")
             timings = await alternate(subjects, block=BLOCK)
             rows += [Row(memories, verb, name, timing) for name, timing in timings.items()]
     progress.clear()
-    return rows, database
+    return rows
 
 
 def _verbs(
@@ -142,8 +136,7 @@ def _verbs(
     plan: Plan,
     ours: AsyncMemori,
     sync: Memori,
-    inserts: InsertFloor,
-    query: QueryFloor,
+    floors: Floors,
     servers: _Servers | None,
 ) -> list[tuple[str, list[Subject[Any]]]]:
     """Each verb with its subjects. Reads come before writes: they see `memories` and no more."""
@@ -162,7 +155,7 @@ def _verbs(
         (
             RECALL,
             [
-                Subject(FLOOR, blocking(lambda text: query.search(text, LIMIT)), asked),
+                Subject(FLOOR, floors.search, asked),
                 Subject(ASYNC, in_loop(lambda text: ours.recall(text, limit=LIMIT)), asked),
                 Subject(SYNC, blocking(lambda text: sync.recall(text, limit=LIMIT)), asked),
             ],
@@ -170,7 +163,7 @@ def _verbs(
         (
             CONTEXT,
             [
-                Subject(FLOOR, blocking(lambda text: query.search(text, LIMIT)), tasks),
+                Subject(FLOOR, floors.search, tasks),
                 Subject(ASYNC, in_loop(lambda text: ours.working_context(text)), tasks),
                 Subject(SYNC, blocking(lambda text: sync.working_context(text)), tasks),
             ],
@@ -178,7 +171,7 @@ def _verbs(
         (
             REMEMBER,
             [
-                Subject(FLOOR, blocking(lambda text: inserts.insert([text])), spare[0]),
+                Subject(FLOOR, floors.insert, [(text,) for text in spare[0]]),
                 Subject(ASYNC, in_loop(remember), spare[0]),
                 Subject(SYNC, blocking(lambda text: _stored(sync.remember(text))), spare[1]),
             ],
@@ -186,7 +179,7 @@ def _verbs(
         (
             RECORD,
             [
-                Subject(FLOOR, blocking(inserts.insert), exchanges),
+                Subject(FLOOR, floors.insert, exchanges),
                 Subject(ASYNC, in_loop(record), exchanges),
                 Subject(
                     SYNC,

@@ -14,6 +14,10 @@ Query floor
     by FTS5's own rank (bm25), `limit` rows with their text. Same queries, same limit, also a file
     in WAL mode. It ranks by the words of the text alone.
 
+The same on a server
+    `server_floors.py`: the same rows, the same transaction and the same question, through the
+    plain driver and that server's own full text index.
+
 Plain FTS5 baseline
     The query floor as a method of recall, over the turns' texts without speaker and date. It
     shows what the other signals are worth, in `benchmarks.recall`.
@@ -63,14 +67,15 @@ INSERT_TEXT = "INSERT INTO texts (rowid, content) VALUES (?, ?)"
 SEARCH_TEXTS = "SELECT rowid, content FROM texts WHERE texts MATCH ? ORDER BY rank LIMIT ?"
 
 
-def match_expression(question: str) -> str:
-    """The FTS5 query of a question: its words without stop words, joined by OR.
-
-    A question of nothing but stop words keeps them all; one without any word gives "".
-    """
+def query_words(question: str) -> list[str]:
+    """The words of a question without stop words; all of them when there are no others."""
     words = list(dict.fromkeys(_WORD.findall(question.lower())))
-    wanted = [word for word in words if word not in STOP_WORDS] or words
-    return " OR ".join(f'"{word}"' for word in wanted)
+    return [word for word in words if word not in STOP_WORDS] or words
+
+
+def match_expression(question: str) -> str:
+    """The FTS5 query of a question: its words joined by OR, "" when it has none."""
+    return " OR ".join(f'"{word}"' for word in query_words(question))
 
 
 def connect(path: Path | None, durability: Durability) -> sqlite3.Connection:

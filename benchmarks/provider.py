@@ -20,7 +20,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
-Json = Mapping[str, Any]
+Json = dict[str, Any]
 
 
 class Provider:
@@ -223,7 +223,7 @@ class _Responses:
 
     def __init__(self, provider: Provider, body: Json) -> None:
         given = body["input"]
-        items = [{"role": "user", "content": given}] if isinstance(given, str) else given
+        items: Any = [{"role": "user", "content": given}] if isinstance(given, str) else given
         said = [each for each in items if each.get("role") == "user"]
         self._text = provider.answer(_words(said[-1]["content"]) if said else "")
         text: Json = body.get("text") or {}
@@ -274,7 +274,7 @@ class _Responses:
         item = done["output"][0]
         at: dict[str, Any] = {"output_index": 0, "item_id": item["id"]}
         if self._tool:
-            begun = {**item, "arguments": ""}
+            begun: Any = {**item, "arguments": ""}
             yield event("response.output_item.added", output_index=0, item=begun)
             yield event("response.function_call_arguments.delta", delta="{}", **at)
             yield event(

@@ -163,7 +163,16 @@ def _bytes(file: Path) -> int:
 
 def render_sizes(sizes: Sequence[Size]) -> str:
     """Times at each size, then what the memory takes."""
-    header = ["verb / subject", "turns", "calls", "p50 ms", "p95 ms", "x floor", "CPU ms"]
+    header = [
+        "verb / subject",
+        "turns",
+        "calls",
+        "p50 ms",
+        "p95 ms",
+        "x floor",
+        "CPU ms",
+        "x floor",
+    ]
     rows: list[list[str]] = []
     for size in sizes:
         for verb, timings in size.timings.items():
@@ -177,6 +186,7 @@ def render_sizes(sizes: Sequence[Size]) -> str:
                         f"{timing.p95:.2f}",
                         f"{timing.p50 / timings[FLOOR].p50:.2f}",
                         f"{timing.cpu:.2f}",
+                        f"{timing.cpu / timings[FLOOR].cpu:.2f}",
                     ]
                 )
     taken = table(

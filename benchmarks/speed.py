@@ -30,6 +30,7 @@ from benchmarks.calls import (
     corpus_for,
     measure,
 )
+from benchmarks.places import Files, Place, Server
 from benchmarks.processes import ServerFailed
 from benchmarks.report import Progress, surroundings, table
 from benchmarks.starts import Footprint, StartRow, measure_footprint, measure_starts
@@ -41,7 +42,8 @@ from benchmarks.targets import (
     render_targets,
     start_targets,
 )
-from memori import MemoriError
+from memori import ConfigurationError, MemoriError
+from memori.store.url import parse_url
 
 #: Recalls a process has answered when its memory is read.
 RECALLS_BEFORE_MEMORY = 50
@@ -110,6 +112,7 @@ def _figure(value: float | None, unit: int, digits: int) -> str:
 
 
 def as_report(
+    engine: str,
     plan: Plan,
     calls: Sequence[Row],
     starts: Sequence[StartRow],
@@ -120,6 +123,7 @@ def as_report(
     return {
         "benchmark": "speed",
         "surroundings": surroundings(),
+        "database": engine,
         "settings": {**asdict(plan), "limit": LIMIT, "block": BLOCK},
         "calls": [asdict(row) for row in calls],
         "starts": [asdict(row) for row in starts],
@@ -149,7 +153,13 @@ def parser() -> argparse.ArgumentParser:
         "--durability",
         choices=("full", "process"),
         default="full",
-        help="of memori and of the floors (default: full)",
+        help="of memori and of the floors on SQLite; a server's is set there (default: full)",
+    )
+    made.add_argument(
+        "--database",
+        metavar="URL",
+        help="a PostgreSQL, MySQL or MariaDB server, by the URL of any database there and an "
+        "account that may create others: what is made is dropped (default: SQLite files)",
     )
     made.add_argument(
         "--in-process", action="store_true", help="leave out the servers: no stdio, no cold start"
@@ -169,6 +179,16 @@ def _counts(text: str) -> tuple[int, ...]:
     return tuple(_positive(part) for part in text.split(","))
 
 
+def _place(arguments: argparse.Namespace, folder: str) -> Place:
+    if arguments.database is None:
+        return Files(Path(folder), arguments.durability)
+    if parse_url(arguments.database).dialect == "sqlite":
+        raise ConfigurationError(
+            "--database names a server; SQLite is measured without it, on files of its own"
+        )
+    return Server(arguments.database)
+
+
 def run(arguments: argparse.Namespace) -> None:
     """Measure and print. Raises MemoriError, ServerFailed and OSError."""
     plan = Plan(arguments.samples, arguments.durability, not arguments.in_process)
@@ -176,19 +196,19 @@ def run(arguments: argparse.Namespace) -> None:
     calls: list[Row] = []
     starts: list[StartRow] = []
     targets: list[tuple[int | None, Target]] = []
-    with TemporaryDirectory(prefix="memori-speed-") as root:
-        database, queries = "", ()
+    with TemporaryDirectory(prefix="memori-speed-") as root, _place(arguments, root) as place:
+        database, queries, engine = "", (), place.engine
+        print(f"database: {engine}", end="\n\n")
         for memories in sorted(set(arguments.memories)):
-            folder = Path(root, str(memories))
-            folder.mkdir()
-            rows, database = asyncio.run(measure(folder, memories, plan, progress))
+            database = place.new_database(str(memories))
+            rows = asyncio.run(measure(place, database, memories, plan, progress))
             queries = corpus_for(memories, plan).queries[:RECALLS_BEFORE_MEMORY]
             calls += rows
             targets += [(memories, target) for target in call_targets(rows, memories)]
         # The largest database is the last one filled.
         footprint = measure_footprint(database, queries, plan)
         if plan.stdio:
-            starts = measure_starts(Path(root), database, queries, plan, arguments.starts, progress)
+            starts = measure_starts(place, database, queries, plan, arguments.starts, progress)
             targets += [(None, target) for target in start_targets(starts)]
     print(render_calls(calls), end="\n\n")
     if starts:
@@ -199,7 +219,7 @@ def run(arguments: argparse.Namespace) -> None:
         title = "target" if memories is None else f"target at {memories} memories"
         print(render_targets(title, held_to), end="\n\n")
     if arguments.json is not None:
-        report = as_report(plan, calls, starts, footprint, targets)
+        report = as_report(engine, plan, calls, starts, footprint, targets)
         arguments.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 

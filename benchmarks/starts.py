@@ -7,10 +7,10 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 
 from benchmarks.calls import LIMIT, USER, Plan
+from benchmarks.places import Place
 from benchmarks.processes import (
     ROOT,
     HandServer,
@@ -64,7 +64,7 @@ class _Run:
 
 
 def measure_starts(
-    folder: Path, database: str, queries: Sequence[str], plan: Plan, starts: int, progress: Progress
+    place: Place, database: str, queries: Sequence[str], plan: Plan, starts: int, progress: Progress
 ) -> list[StartRow]:
     """Start each server `starts` times in turn, after one uncounted round.
 
@@ -76,7 +76,7 @@ def measure_starts(
         return _run(echo_command(), plan, ("echo", "text", queries[:1]), [])
 
     def fresh() -> _Run:
-        url = f"sqlite:///{folder / f'new{next(new)}.db'}"
+        url = place.new_database(f"new{next(new)}")
         return _run(server_command(url, USER), plan, ("remember", "content", queries[:1]), queries)
 
     def filled() -> _Run:

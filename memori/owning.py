@@ -291,6 +291,9 @@ class Owning(Engine):
         self._check_names(user_id, namespace)
         now = self._clock()
         whole = user_id is None and namespace is None
+        await self._open()
+        if self._rebuild is not None:
+            await asyncio.shield(self._rebuild)  # only this analyser's index can be compared
         async with self._beside() as database:
             numbers = await database.read(
                 partial(verify.list_numbers, user_id=user_id, namespace=namespace)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast, get_args
 from sqlalchemy import Connection
 
 from memori import cursors, intake
-from memori.arguments import as_count, as_flag, as_id, as_list, as_text
+from memori.arguments import as_count, as_flag, as_id, as_ids, as_list, as_text
 from memori.engine import Engine, Moment
 from memori.errors import InvalidArgument, NotFound
 from memori.intake import Rejected
@@ -247,8 +247,11 @@ class Reading(Engine):
             ids: the memories and turns the kept context shows.
             user_id: another user than the object's.
             namespace: this namespace alone.
+
+        Raises:
+            InvalidArgument: something given is no id.
         """
-        shown = tuple(ids)
+        shown = tuple(as_ids(ids, "ids"))
         return await self._read(
             self._readable(user_id, namespace),
             lambda connection, readable: context_mark(connection, readable, shown),

@@ -32,11 +32,13 @@ class PrivateServer:
 
     def start(self) -> None:
         """Start it and wait until it takes connections."""
-        with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(self.command(), stdout=log, stderr=log)
         end = time.monotonic() + _SECONDS
         while not self.answers():
             assert time.monotonic() < end, (self.folder / "log").read_text()
+            if self.process is None or self.process.poll() is not None:
+                # After a KILL the first try may find children of the one before.
+                with (self.folder / "log").open("ab") as log:
+                    self.process = subprocess.Popen(self.command(), stdout=log, stderr=log)
             time.sleep(0.05)
 
     def answers(self) -> bool:

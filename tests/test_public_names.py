@@ -199,7 +199,8 @@ def test_both_faces_have_the_same_verbs_arguments_and_documentation() -> None:
         assert name in synchronous
         same = inspect.unwrap(synchronous[name])  # type: ignore[arg-type]
         assert inspect.signature(same) == inspect.signature(verb), name  # type: ignore[arg-type]
-        assert inspect.getdoc(synchronous[name]) == inspect.getdoc(verb)
+        if name != "close":  # the synchronous face leaves intercepted calls alone, too
+            assert inspect.getdoc(synchronous[name]) == inspect.getdoc(verb)
     assert inspect.signature(Memori) == inspect.signature(AsyncMemori)
 
 

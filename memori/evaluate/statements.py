@@ -35,9 +35,11 @@ NOW_HOLDS = timedelta(days=180)
 _NEGATIONS = frozenset(
     """
     not no never none without isnt arent wasnt werent dont doesnt didnt cannot cant couldnt wont
-    wouldnt hasnt havent hadnt shouldnt stopped quit anymore
+    wouldnt hasnt havent hadnt shouldnt
     """.split()
 )
+#: Say that something has come to an end, which denies that it goes on.
+_ENDINGS = frozenset({"stopped", "quit", "anymore", "longer", "former", "formerly"})
 _OPPOSITES = (
     ("like", "dislike"), ("like", "hate"), ("love", "hate"), ("love", "dislike"),
     ("enjoy", "hate"), ("enjoy", "dislike"), ("prefer", "avoid"), ("like", "avoid"),
@@ -95,13 +97,14 @@ class Stale:
 @dataclass(frozen=True, slots=True)
 class _Words:
     """A statement's stems: all of them, those that carry its content; numbers; whether it
-    denies."""
+    denies, or says that something ended."""
 
     statement: Statement
     stems: frozenset[str]
     content: frozenset[str]
     numbers: frozenset[str]
     denies: bool
+    ended: bool
 
 
 def find_pairs(statements: Sequence[Statement]) -> list[Pair]:
@@ -130,7 +133,14 @@ def _read(statement: Statement) -> _Words:
     numbers = frozenset(w for w in words if w[0].isdigit() or w in _NUMBER_WORDS)
     content = frozenset(stem(word) for word in words if word not in ENGLISH and word not in numbers)
     stems = frozenset(map(stem, words))
-    return _Words(statement, stems, content, numbers, not _NEGATIONS.isdisjoint(words))
+    return _Words(
+        statement,
+        stems,
+        content,
+        numbers,
+        not _NEGATIONS.isdisjoint(words),
+        not _ENDINGS.isdisjoint(words),
+    )
 
 
 def _near(read: Sequence[_Words]) -> Iterator[tuple[_Words, _Words]]:
@@ -152,34 +162,37 @@ def _compare(a: _Words, b: _Words) -> Pair | None:
     shared, either = a.content & b.content, a.content | b.content
     share = len(shared) / len(either) if either else 0.0
     older, newer = sorted((a.statement, b.statement), key=lambda s: s.said_at)
-    if share < SUBJECT_SHARE or len(shared) < SUBJECT_WORDS:
-        reason = _opposed(a, b, shared)
-    else:
-        reason = _opposed(a, b, shared) or _denied(a, b) or _renumbered(a, b)
+    reason = None
+    opposites = _opposites(a, b, shared)
+    if opposites is not None:
+        # With one of the two verbs denied, they agree.
+        reason = None if a.denies != b.denies else f"opposites: {opposites}"
+    elif share >= SUBJECT_SHARE and len(shared) >= SUBJECT_WORDS:
+        reason = _denied(a, b) or _renumbered(a, b)
     if reason is not None:
         return Pair(kind="possible contradiction", older=older, newer=newer, reason=reason)
-    if share >= DUPLICATE_SHARE and a.numbers == b.numbers and a.denies == b.denies:
+    if opposites is None and share >= DUPLICATE_SHARE and a.numbers == b.numbers:
         reason = f"{len(shared)} of {len(either)} words in common"
         return Pair(kind="near duplicate", older=older, newer=newer, reason=reason)
     return None
 
 
-def _opposed(a: _Words, b: _Words, shared: frozenset[str]) -> str | None:
-    """Opposite verbs about what both name; with one of them denied they would agree."""
-    if a.denies != b.denies:
-        return None
+def _opposites(a: _Words, b: _Words, shared: frozenset[str]) -> str | None:
+    """Opposite verbs, one in each, about what both name."""
     for one, other in _OPPOSITES:
         verbs = {stem(one), stem(other)}
         said, countered = a.stems & verbs, b.stems & verbs
         if len(said) == len(countered) == 1 and said != countered:
             fewer = min(len(a.content - verbs), len(b.content - verbs))
             if shared - verbs and len(shared - verbs) >= SAME_SHARE * fewer:
-                return f"opposites: {one} and {other}"
+                return f"{one} and {other}"
     return None
 
 
 def _denied(a: _Words, b: _Words) -> str | None:
-    return "only one of them denies it" if a.denies != b.denies else None
+    if (a.denies or a.ended) != (b.denies or b.ended):
+        return "only one of them denies it"
+    return None
 
 
 def _renumbered(a: _Words, b: _Words) -> str | None:

@@ -169,7 +169,8 @@ def _read(
     where = (connection, scope.scope_id, forms, PLACE_BITS, norm.base, norm.slope)
     if frequencies is None or sum(frequencies[term] for term in terms) <= MAX_RAREST:
         return index.read_frequencies(*where)
-    return index.read_newest(*where, most=MAX_POSTINGS // len(forms))
+    # Forms of a word that do not occur cost nothing, so the terms share what may be read.
+    return index.read_newest(*where, most=max(1, MAX_POSTINGS // len(terms)))
 
 
 class _Sight:

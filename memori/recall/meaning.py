@@ -173,14 +173,15 @@ class Nearness:
             chosen = chosen[np.argpartition(-self._near[chosen], count)[:count]]
         return self._places[np.sort(chosen)].tolist()
 
-    def of(self, places: Sequence[int]) -> list[float]:
-        """The nearness of these places, 0 where it is unknown or below the average."""
+    def of(self, places: Sequence[int]) -> list[float | None]:
+        """The nearness of these places, 0 below the average; None for one without a vector."""
         import numpy as np
 
         wanted = np.asarray(places, np.int64)
         at = np.minimum(np.searchsorted(self._places, wanted), len(self._places) - 1)
-        near = np.where(self._places[at] == wanted, self._near[at], 0)
-        return np.maximum(near, 0).tolist()
+        near = np.maximum(self._near[at], 0).tolist()
+        known = (self._places[at] == wanted).tolist()
+        return [value if there else None for value, there in zip(near, known, strict=True)]
 
 
 class Meaning:

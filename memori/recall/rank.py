@@ -95,7 +95,7 @@ class Candidate(NamedTuple):
     session: float
     coverage: float
     standing: bool = False
-    meaning: float = 0.0
+    meaning: float | None = None
 
 
 def choose_terms(
@@ -191,7 +191,8 @@ def rank(
     if not own and not near:
         return []
     # A term that was left out for being common is neither covered nor missing.
-    left_out = (document_frequencies or {}).keys() - fields.keys()
+    counted = document_frequencies or {}
+    left_out = {term for term, df in counted.items() if df and term not in fields}
     total = sum(
         query.terms[term] * _idf(stats.items, 0) if term not in fields else fields[term][0]
         for term in query.terms

@@ -22,10 +22,11 @@ from memori.text.analyser import split_words
 
 #: What each signal weighs. Round numbers on a plateau: no result hangs on the second decimal.
 WEIGHTS: Mapping[str, float] = {
-    "words": 0.25,  # the item's own words
+    "words": 0.25,  # the item's own words, where it has no vector
+    "meaning": 0.3,  # means what the question means, as an embedder sees it
     "context": 0.6,  # the window of the turn and those around it
     "session": 0.15,  # the best window of the session
-    "author": 0.2,  # said by whom the question names, or by the user when they ask of themself
+    "author": 0.25,  # said by whom the question names, or by the user when they ask of themself
     "user": 0.15,  # said by the user, or a memory, rather than by an assistant or a tool
     "personal": 0.15,  # speaks of the speaker: "I", "my"
     "answer": 0.25,  # follows somebody's short question about it
@@ -36,7 +37,6 @@ WEIGHTS: Mapping[str, float] = {
     "preference": 0.2,  # states a preference, and the question asks for advice
     "substance": 0.15,  # long enough to say something
     "question": -0.1,  # is itself no more than a short question
-    "meaning": 0.3,  # means what the question means, as an embedder sees it
 }
 
 # What kind of saying a text is shows at its beginning.
@@ -140,7 +140,7 @@ def rerank(query: Query, candidates: Sequence[Candidate], rows: Iterable[Row]) -
         own=max((c.own for c, _ in found), default=0.0) or 1.0,
         window=max((c.window for c, _ in found), default=0.0) or 1.0,
         session=max((c.session for c, _ in found), default=0.0) or 1.0,
-        meaning=max((c.meaning for c, _ in found), default=0.0),
+        meaning=max((c.meaning or 0.0 for c, _ in found), default=0.0),
     )
     around = _Around.of(found, best)
     ranked = [_fuse(query, candidate, row, best, around) for candidate, row in found]
@@ -174,7 +174,10 @@ class _Around:
         asking: dict[tuple[int, int], tuple[str | None, float]] = {}
         for candidate, row in found:
             if row.kind == "turn" and _asks(row.text[-_QUESTION_CHARS:]):
-                fit = 0.5 * candidate.own / best.own + 0.5 * candidate.window / best.window
+                own = candidate.own / best.own
+                if candidate.meaning is not None:
+                    own = candidate.meaning / max(best.meaning, _CLEAR_MEANING)
+                fit = 0.5 * own + 0.5 * candidate.window / best.window
                 short = min(1.0, _QUESTION_CHARS / len(row.text))
                 asking[row.session_no, row.seq] = (row.speaker or row.role, fit * short)
         names = {row.speaker for _, row in found if row.speaker}
@@ -188,8 +191,6 @@ def _fuse(query: Query, candidate: Candidate, row: Row, best: _Best, around: _Ar
         asker, fit = around.asking.get((row.session_no, row.seq - 1), (None, 0.0))
         if fit and asker != (row.speaker or row.role):
             values["answer"] = fit
-    if candidate.meaning:
-        values["meaning"] = candidate.meaning / max(best.meaning, _CLEAR_MEANING)
     score = 0.0
     for name, value in values.items():
         score += WEIGHTS[name] * value
@@ -198,12 +199,17 @@ def _fuse(query: Query, candidate: Candidate, row: Row, best: _Best, around: _Ar
 
 def _scores(candidate: Candidate, row: Row, best: _Best) -> dict[str, float]:
     own = candidate.own / best.own
+    # What an item means includes its own words; only one without a vector is scored by them.
+    if candidate.meaning is None:
+        values = {"words": own}
+    else:
+        values = {"meaning": candidate.meaning / max(best.meaning, _CLEAR_MEANING)}
     if row.kind == "memory":
         # A memory has no turns around it and no session: its own words stand in, so that it is
         # neither helped nor hurt by not being part of a conversation.
-        return {"words": own, "context": own, "session": own}
+        return {**values, "context": own, "session": own}
     return {
-        "words": own,
+        **values,
         "context": candidate.window / best.window,
         "session": candidate.session / best.session,
     }

@@ -71,7 +71,8 @@ def check_scope(
             for entry in _entries(table, values, terms):
                 wanted.add(entry)
     if not reading.is_current:
-        return  # another analyser's index; it is rebuilt in the background when somebody opens it
+        return  # another analyser's index, which somebody is rebuilding
+    _check_generations(reading, scope, found)
     there = _Sums()
     for entry in reading.index():
         there.add(entry)
@@ -84,6 +85,16 @@ def check_scope(
         found.add("count", scope, "scope_counts", f"{problem}{term_count}", repairable=True)
     if wrong or counted != (item_count, term_count):
         found.mend("totals counted again", partial(reindex.recount, scope_id=known.scope_id))
+
+
+def _check_generations(reading: _Reading, scope: Scope, found: Findings) -> None:
+    """Index rows of a generation that nobody reads or removes any more."""
+    number = reading.scope_id
+    if not reading.has_stray_rows():
+        return
+    problem = "index rows of a generation that nobody reads"
+    found.add("index", scope, f"scopes {number}", problem, repairable=True)
+    found.mend("index rows left to be removed", partial(reindex.remove_others, scope_id=number))
 
 
 def _wrong_length(
@@ -138,6 +149,18 @@ class _Reading:
     def is_current(self) -> bool:
         """Whether this program's analyser wrote the index."""
         return self._generation == ANALYSER_GENERATION
+
+    def has_stray_rows(self) -> bool:
+        """Whether there are rows of other generations, and no rebuild is under way."""
+        c = postings.c
+        other = select(c.term).where(
+            c.scope_id == self.scope_id, c.index_generation != self._generation
+        )
+        building = select(scopes.c.building_generation).where(scopes.c.scope_id == self.scope_id)
+        return (
+            self._connection.execute(building).scalar_one() is None
+            and self._connection.execute(other.limit(1)).first() is not None
+        )
 
     def items(self) -> Iterator[tuple[Table, Values]]:
         """Every item with its table."""

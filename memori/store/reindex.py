@@ -120,6 +120,15 @@ def _switch(connection: Connection, scope_id: int) -> None:
     _set(connection, scope_id, index_generation=ANALYSER_GENERATION, building_after=None)
 
 
+def remove_others(connection: Connection, scope_id: int) -> None:
+    """Have the rows of other generations removed, as if a rebuild had just ended."""
+    connection.execute(
+        update(scopes)
+        .where(scopes.c.scope_id == scope_id, scopes.c.index_generation == ANALYSER_GENERATION)
+        .values(building_generation=ANALYSER_GENERATION)
+    )
+
+
 def recount(connection: Connection, scope_id: int) -> None:
     """Set a scope's totals to what its rows say."""
     items, terms = 0, 0

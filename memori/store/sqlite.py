@@ -56,7 +56,7 @@ class _Lane(aiosqlite.Connection):
         super().__init__(partial(self._busily, connector), iter_chunk_size=64)
         _lanes.add(self)
 
-    async def run(self, function: Callable[[], T]) -> T:
+    async def work(self, function: Callable[[], T]) -> T:
         """Run `function` on the connection's thread."""
         try:
             # What aiosqlite itself calls for each of its verbs; it is not typed.
@@ -72,7 +72,7 @@ class _Lane(aiosqlite.Connection):
         with self.busy:
             return function()
 
-    async def start(self, begin: str, pragmas: tuple[str, ...], prefix: str) -> None:
+    async def launch(self, begin: str, pragmas: tuple[str, ...], prefix: str) -> None:
         """Open the connection; `begin` starts every transaction, `prefix` every table's name."""
         worker: Any = getattr(self, "_thread", self)
         worker.daemon = True  # a forgotten close must not keep the interpreter alive
@@ -86,7 +86,7 @@ class _Lane(aiosqlite.Connection):
                 await asyncio.sleep(0.01)
             raise
         try:
-            await self.run(partial(self._prepare, begin, pragmas, prefix))
+            await self.work(partial(self._prepare, begin, pragmas, prefix))
         except BaseException:
             await self.finish()
             raise
@@ -129,7 +129,7 @@ class _Lane(aiosqlite.Connection):
         """Close the Core connection on its thread, then the connection and the thread."""
         core, self.core = self.core, None
         if core is not None:
-            await self.run(core.close)
+            await self.work(core.close)
         await self.close()
 
 
@@ -239,7 +239,7 @@ class SqliteDatabase:
             return answer is None or answer[0] == 0  # a checkpoint says whether it was in the way
 
         async with self._turn:
-            return await lane.run(run)
+            return await lane.work(run)
 
     async def close(self) -> None:
         """Close both connections; safe to call twice."""
@@ -258,7 +258,7 @@ class SqliteDatabase:
         timeout = self._settings.busy_timeout
         lane = _Lane(partial(sqlite3.connect, target, timeout=timeout, check_same_thread=False))
         synchronous = "FULL" if self._settings.durability == "full" else "NORMAL"
-        await lane.start(
+        await lane.launch(
             begin,
             (
                 "PRAGMA journal_mode=WAL",
@@ -278,7 +278,7 @@ class SqliteDatabase:
         pause = 0.005
         while True:
             try:
-                return await lane.run(partial(lane.transact, transaction))
+                return await lane.work(partial(lane.transact, transaction))
             except (DatabaseError, sqlite3.DatabaseError) as error:
                 if not _is_busy(error):
                     raise StoreUnavailable(

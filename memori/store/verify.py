@@ -9,7 +9,7 @@ from functools import partial
 from sqlalchemy import Connection, select
 
 from memori.model import Scope
-from memori.store import check_items, check_references, check_vectors, owners, staging
+from memori.store import check_items, check_references, check_vectors, owners, reindex, staging
 from memori.store.database import Database
 from memori.store.findings import Findings
 from memori.store.scopes import OWNED, read_scope
@@ -69,6 +69,9 @@ async def repair(database: Database, found: Findings, *, whole: bool) -> tuple[s
     for steps in found.mends.values():
         for step in steps:
             await database.write(step)
+    for scope_id in await database.read(reindex.scopes_behind):
+        while await database.write(partial(reindex.step, scope_id=scope_id)):
+            pass
     for mark in (owners.MARK, staging.MARK) if whole else ():
         if removed := await owners.erase_hidden(database, mark):
             done["leftovers removed"] = done.get("leftovers removed", 0) + removed

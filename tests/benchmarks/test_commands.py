@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -10,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import servers
+from conftest import SERVERS
+from sqlalchemy import text
 
 from benchmarks import recall, speed
 from benchmarks.conversations import LabelledFileError, read_labelled_files
@@ -173,6 +177,37 @@ def test_speed_measures_every_verb_beside_its_floor_in_process(
     printed = capsys.readouterr().out
     assert "target at 20 memories" in printed
     assert "cold" not in printed
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_speed_measures_a_server_beside_its_own_floors_and_leaves_nothing_there(
+    name: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    url = request.getfixturevalue(f"{name}_url")
+    out = tmp_path / "out.json"
+    arguments = ["--memories", "10", "--samples", "2", "--in-process", "--json", str(out)]
+    assert speed.main([*arguments, "--database", url]) == 0
+    report = json.loads(out.read_text(encoding="utf-8"))
+    assert report["database"].split()[0] in ("PostgreSQL", "MariaDB")
+    floors = [row for row in report["calls"] if row["subject"] == "floor"]
+    assert len(floors) == 4
+    assert all(row["timing"]["p50"] > 0 for row in floors)
+    left = "SELECT count(*) FROM information_schema.schemata WHERE schema_name LIKE '{}'"
+    if name == "postgresql":
+        left = "SELECT count(*) FROM pg_database WHERE datname LIKE '{}'"
+    found: list[int] = []
+    query = text(left.format(f"memori_speed_{os.getpid()}_%"))
+    asyncio.run(
+        servers.use(
+            url, lambda database: database.read(lambda c: found.append(c.scalar(query) or 0))
+        )
+    )
+    assert found == [0]
+
+
+def test_speed_takes_only_a_server_for_its_database(capsys: pytest.CaptureFixture[str]) -> None:
+    assert speed.main(["--database", "sqlite:///memori.db"]) == 1
+    assert "names a server" in capsys.readouterr().err
 
 
 def test_speed_measures_the_server_beside_an_echo_and_a_bare_start(tmp_path: Path) -> None:

@@ -8,18 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.measures import MEASURES, score_question, summarise
+from benchmarks.measures import MEASURES, SESSION_DEPTH, score_question, summarise
 
 SESSIONS = {"a": "1", "b": "1", "c": "2", "d": "3", "e": "4", "f": "5", "g": "6", "h": "7"}
 
 
 def test_a_perfect_ranking_scores_one_everywhere() -> None:
-    scores = score_question(["a", "b"], ["a", "b"], SESSIONS, 20)
+    scores = score_question(["a", "b"], ["a", "b"], SESSIONS, 20, depth=SESSION_DEPTH)
     assert scores == {measure.name: pytest.approx(1.0) for measure in MEASURES}
 
 
 def test_an_empty_answer_scores_nothing_everywhere() -> None:
-    scores = score_question([], ["a"], SESSIONS, 20)
+    scores = score_question([], ["a"], SESSIONS, 20, depth=SESSION_DEPTH)
     assert scores == {measure.name: 0.0 for measure in MEASURES}
 
 
@@ -70,6 +70,15 @@ def test_a_hit_that_comes_twice_gains_once() -> None:
 
 def test_figures_deeper_than_the_limit_are_left_out() -> None:
     assert set(score_question(["a"], ["a"], SESSIONS, 5)) == {"recall@5", "MRR", "session hit@5"}
+
+
+def test_sessions_are_measured_only_where_enough_hits_were_asked_for() -> None:
+    by_session = {measure.name for measure in MEASURES if measure.by_session}
+    shallow = score_question(["a"], ["a"], SESSIONS, 20)
+    assert not by_session & set(shallow)
+    deep = score_question(["x"] * 30 + ["a"], ["a"], SESSIONS, 20, depth=SESSION_DEPTH)
+    assert deep["session all@5"] == 1.0
+    assert deep["MRR"] == 0.0
 
 
 def test_hits_beyond_the_limit_do_not_count() -> None:

@@ -55,5 +55,5 @@ def test_a_labelled_file_gives_shape_and_words(tmp_path: Path) -> None:
     assert (set(shape.lengths), set(shape.sessions), shape.speakers) == ({3}, {9}, ("Zoe",))
     speech = Speech(shape)
     assert "zebra" in " ".join(turns_of(speech, 50)).lower()
-    assert all("zebra" in q or "crossing" in q for q in speech.common_questions(5)[:1])
+    assert any("zebra" in question for question in speech.common_questions(20))
     assert len(speech.questions(5)) == 5

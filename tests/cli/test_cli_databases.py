@@ -13,6 +13,7 @@ import pytest
 import servers
 
 from memori.cli import main
+from memori.store.migrate import SCHEMA_VERSION
 
 
 @pytest.fixture(params=["sqlite", *servers.DEFAULTS])
@@ -45,7 +46,7 @@ def test_a_missing_database_is_made_once(missing: str, capsys: pytest.CaptureFix
     assert (status, "CREATE TABLE scopes" in out.replace("`", "")) == (0, True)
     assert "INSERT INTO schema_info" in out
     status, out, _ = _run(capsys, "--database", missing, "db", "upgrade", "--json")
-    assert (status, json.loads(out)["schema_version"]) == (0, 1)
+    assert (status, json.loads(out)["schema_version"]) == (0, SCHEMA_VERSION)
     status, out, err = _run(capsys, "--database", missing, "db", "sql")
     assert (status, out, "up to date" in err) == (0, "", True)
     assert _run(capsys, "--database", missing, "remember", "Ana lives in Porto")[0] == 0

@@ -172,8 +172,13 @@ def test_recall_finds_a_memory_and_explains_itself(memori: Command) -> None:
     table, signals = ran.out.split("\n\n")
     assert memory_id in table
     assert "Ana likes green tea from Kyoto." in table
-    assert "SIGNAL" in signals
-    assert memory_id in signals
+    header, row = signals.splitlines()
+    assert header.split()[:2] == ["HIT", "SCORE"]
+    assert {"CONTEXT", "WORDS", "TEXT"} <= set(header.split())
+    assert row.split()[0] == "1"
+    why = memori("recall", "Which tea does Ana like?", "--json").json["items"][0]["why"]
+    assert {signal["name"].upper() for signal in why} <= set(header.split())
+    assert f"{max(signal['points'] for signal in why):+.3f}" in row
 
 
 def test_a_list_in_json_is_items_and_cursor(memori: Command) -> None:
@@ -515,3 +520,41 @@ def test_stored_escape_sequences_do_not_reach_the_terminal(memori: Command) -> N
     remembered(memori, "Red \x1b[31malert\x1b[0m and more words.")
     assert "\x1b" not in memori("recall", "alert").out
     assert "\x1b" not in memori("context").out
+
+
+# Evaluating
+
+
+def test_eval_shows_what_comes_back_and_what_deserves_a_look(
+    memori: Command, tmp_path: Path
+) -> None:
+    for text in (
+        "Petra borrowed a climbing harness from the alpine club",
+        "Tom is allergic to peanuts and shellfish",
+        "Tom is not allergic to peanuts and shellfish",
+    ):
+        remembered(memori, text)
+    picture = tmp_path / "recall.svg"
+    ran = memori("eval", "--plot", str(picture))
+    assert ran.status == 0
+    assert "3 memories" in ran.out
+    assert "AMONG 10" in ran.out
+    assert "Possible contradictions: 1" in ran.out
+    assert "Stale memories: none" in ran.out
+    assert picture.read_text(encoding="utf-8").startswith("<svg")
+    assert stat.S_IMODE(picture.stat().st_mode) == 0o600
+    found = memori("eval", "--json").json
+    assert [share["within"] for share in found["found"]] == [1, 5, 10, 20]
+    assert len(found["asked"]) == found["memories"] == 3
+
+
+def test_eval_of_an_empty_store_finds_nothing(memori: Command) -> None:
+    ran = memori("eval")
+    assert ran.status == 1
+    assert "nothing here" in ran.err
+
+
+def test_eval_draws_svg_and_says_so(memori: Command) -> None:
+    ran = memori("eval", "--plot", "recall.png")
+    assert ran.status == 2
+    assert ".svg" in ran.err

@@ -252,7 +252,10 @@ def test_forked_workers_inject_and_record_in_sessions_of_their_own(
         timeout=60,
     )
     assert (done.stdout, done.stderr) == ("[0, 0, 0] 16 4\n", "")
-    assert sum(len(body["messages"]) == 2 for body in provider.bodies) == 7
+    # A child that inherits the parent's open connection may have to send a request again.
+    sent = {body["messages"][-1]["content"]: len(body["messages"]) for body in provider.bodies}
+    assert sent.pop("parent first") == 1
+    assert list(sent.values()) == [2] * 7
 
 
 def test_new_sessions_and_namespaces_of_a_scope(client: openai.OpenAI, enable: Enable) -> None:

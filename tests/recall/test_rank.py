@@ -397,6 +397,27 @@ def test_common_terms_are_left_out_of_a_big_scope_and_the_rarest_kept() -> None:
     assert "ann" in choose_terms(only_common, counts, max_postings=8_000)
 
 
+def test_of_nothing_but_common_terms_a_few_are_looked_at() -> None:
+    query = parse_query("Ann likes cats dogs tea milk", NOW)
+    counts = dict.fromkeys(query.terms, 9_000)
+    chosen = choose_terms(query, counts, max_postings=8_000, max_rarest=8_500)
+    assert chosen == ("ann", "like", "cat", "dog")
+    assert len(choose_terms(query, counts, max_postings=8_000, max_rarest=9_000)) == 1
+
+
+def test_a_term_left_out_for_being_common_is_not_missing() -> None:
+    query = parse_query("tea xylophone", NOW)
+    stats = CorpusStats(items=1_000, tokens=10_000)
+    found = frequencies([("xylophon", 2, 0, 1, 10)], stats)
+    (missing,) = rank(query, found, stats, limit=1)
+    (left_out,) = rank(
+        query, found, stats, limit=1, document_frequencies={"tea": 900, "xylophon": 1}
+    )
+    assert missing.coverage < left_out.coverage == 1.0
+    (nowhere,) = rank(query, found, stats, limit=1, document_frequencies={"tea": 0, "xylophon": 1})
+    assert nowhere.coverage == missing.coverage
+
+
 def test_a_term_whose_rows_were_capped_keeps_its_true_weight() -> None:
     query = parse_query("tea xylophone", NOW)
     rows: list[Posting] = [("tea", 1, 0, 1, 10), ("xylophon", 2, 0, 1, 10)]

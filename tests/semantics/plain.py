@@ -567,6 +567,18 @@ class Owner:
                 found.append(item)
         return sorted(found, key=lambda item: (item.time, item.id), reverse=True)
 
+    def moments(self) -> list[datetime]:
+        """When something happened or changes, and just before and after: where reads differ."""
+        times: set[datetime] = set()
+        for item in self.items:
+            times |= {item.time, item.recorded_at}
+            if isinstance(item, Memory):
+                values = item.values
+                ends = (item.superseded_from, item.retired_at)
+                times |= {each for each in (values.valid_from, values.valid_until, *ends) if each}
+        instant = timedelta(microseconds=1)
+        return sorted({time + step for time in times for step in (-instant, 0 * instant, instant)})
+
     def chain(self, item: Item) -> list[Item]:
         """A memory with all it replaced, and what replaced it, in the order of writing."""
         if not isinstance(item, Memory):

@@ -152,6 +152,7 @@ WRONG: dict[str, dict[str, list[tuple[list[Any], Expected]]]] = {
         "task": [(TEXT, InvalidArgument)],
         "max_tokens": [([*TOKENS, None], InvalidArgument)],
     },
+    "context_mark": {"ids": [(NO_IDS, InvalidArgument)]},
     "get": {"item_id": [(NO_ID, InvalidArgument), (UNKNOWN_ID, NotFound)]},
     "history": {"item_id": [(NO_ID, InvalidArgument), (UNKNOWN_ID, NotFound)]},
     "sessions": {"limit": [(LIMIT, InvalidArgument)], "cursor": [(CURSOR, InvalidArgument)]},

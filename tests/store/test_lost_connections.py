@@ -240,13 +240,11 @@ async def test_a_scope_held_by_another_is_busy_and_others_go_on(server: PrivateS
             database: Any = await holder._open()
             async with database._pool(True).connect() as connection:
                 from memori.model import Scope
-                from memori.store.scopes import find_scope, hold_scope
+                from memori.store.scopes import find_scope
 
                 def take(core: Any) -> None:
                     core.begin()
-                    scope_id = find_scope(core, Scope("default", "held"))
-                    assert scope_id is not None
-                    hold_scope(core, scope_id)
+                    assert find_scope(core, Scope("default", "held"), hold=True) is not None
 
                 await connection.run_sync(take)
                 entered.set()

@@ -34,10 +34,10 @@ async def damage(memori: AsyncMemori, *statements: str, unchecked: bool = False)
 
     if unchecked and database.dialect == "sqlite":
         lane = database._writer  # pyright: ignore[reportAttributeAccessIssue]
-        await lane.run(lambda: lane.raw.execute("PRAGMA foreign_keys=OFF"))
+        await lane.work(lambda: lane.raw.execute("PRAGMA foreign_keys=OFF"))
     await database.write(run)
     if unchecked and database.dialect == "sqlite":
-        await lane.run(lambda: lane.raw.execute("PRAGMA foreign_keys=ON"))
+        await lane.work(lambda: lane.raw.execute("PRAGMA foreign_keys=ON"))
 
 
 def test_every_table_belongs_to_a_scope_or_to_the_database() -> None:
@@ -99,6 +99,12 @@ _MENDED: dict[str, tuple[str, str, str]] = {
         "index",
         "should not be there",
     ),
+    "rows of a generation that nobody reads": (
+        "INSERT INTO postings SELECT scope_id, index_generation + 7, term, session_no, seq, tf,"
+        " length FROM postings WHERE term = 'guitar'",
+        "index",
+        "nobody reads",
+    ),
     "a label is gone": ("DELETE FROM labels WHERE value = 'music'", "label", "missing"),
     "a label is too many": ("UPDATE labels SET value = 'noise' WHERE value = 'music'", "label", ""),
     "the totals are wrong": ("UPDATE scope_counts SET item_count = 7", "count", "says 7 items"),
@@ -133,8 +139,8 @@ _MENDED: dict[str, tuple[str, str, str]] = {
         "taken",
     ),
     "an erasure was not finished": (
-        "INSERT INTO scopes (namespace, user_id, digest_key, index_generation, created_at)"
-        " VALUES ('erase:0', '', 'k', 1, '2026-01-01 00:00:00')",
+        "INSERT INTO scopes (namespace, user_id, digest_key, index_generation, created_at, writes)"
+        " VALUES ('erase:0', '', 'k', 1, '2026-01-01 00:00:00', 0)",
         "leftover",
         "erasure",
     ),

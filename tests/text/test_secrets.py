@@ -351,9 +351,9 @@ _HOSTILE = {
 def test_hostile_text_takes_linear_time(unit: str) -> None:
     def seconds(size: int) -> float:
         text = (unit * (size // len(unit) + 1))[:size]
-        began = time.perf_counter()
+        began = time.thread_time()
         redact(text)
-        return time.perf_counter() - began
+        return time.thread_time() - began
 
     # Eight times the text may take eight times as long; quadratic would be 64 times.
     assert seconds(240_000) < 24 * seconds(30_000) + 0.5
@@ -361,9 +361,9 @@ def test_hostile_text_takes_linear_time(unit: str) -> None:
 
 def test_a_megabyte_of_prose_is_redacted_within_seconds() -> None:
     prose = "Caroline likes green tea, and her password policy at https://example.com is strict. "
-    began = time.perf_counter()
+    began = time.thread_time()
     assert redact(prose * 12_000).kinds == ()
-    assert time.perf_counter() - began < 10
+    assert time.thread_time() - began < 10
 
 
 def test_the_report_counts_finds_and_masks_them(
