@@ -37,6 +37,8 @@ class Provider:
         self.pause = 0.0
         #: What to answer, made from the last words of the user.
         self.answer: Callable[[str], str] = lambda said: f"Noted: {said}"
+        #: What a tool is called with.
+        self.arguments: Json = {}
         #: Bytes of every stream sent, as far as they went out.
         self.streamed: list[bytes] = []
         self._server = _Server(("127.0.0.1", port), _handler(self))
@@ -105,7 +107,7 @@ def _handler(provider: Provider) -> type[BaseHTTPRequestHandler]:
             path = self.path.partition("?")[0]
             for ending, speak in _SPEAKERS.items():
                 if path.endswith(ending):
-                    speaker = speak(provider.answer, body)
+                    speaker = speak(provider, body)
                     break
             else:
                 self._json(404, {"error": {"message": f"no such path {path}"}})
@@ -165,25 +167,26 @@ _USAGE: Json = {"prompt_tokens": 11, "completion_tokens": 5, "total_tokens": 16}
 class _Chat:
     """Chat completions."""
 
-    def __init__(self, answer: Callable[[str], str], body: Json) -> None:
+    def __init__(self, provider: Provider, body: Json) -> None:
         messages = body["messages"]
         said = [each for each in messages if each["role"] == "user"]
-        self._text = answer(_words(said[-1]["content"]) if said else "")
+        self._text = provider.answer(_words(said[-1]["content"]) if said else "")
         if body.get("response_format", {}).get("type") == "json_schema":
             self._text = json.dumps({"answer": self._text})
         self._tool = None
         if body.get("tools") and messages[-1]["role"] != "tool":
             self._tool = body["tools"][0]["function"]["name"]
+        self._arguments = json.dumps(provider.arguments)
         self._base = {"id": "chatcmpl-1", "created": 1, "model": body["model"]}
-        options: Any = body.get("stream_options") or {}
-        self._wants_usage: bool = bool(options.get("include_usage"))
+        options: Json = body.get("stream_options") or {}
+        self._wants_usage = bool(options.get("include_usage"))
         self._count = body.get("n") or 1
 
     def whole(self) -> Json:
         message: dict[str, Any] = {"role": "assistant", "content": self._text, "refusal": None}
         if self._tool:
             call = {"id": "call_1", "type": "function"}
-            call |= {"function": {"name": self._tool, "arguments": "{}"}}
+            call |= {"function": {"name": self._tool, "arguments": self._arguments}}
             message |= {"content": None, "tool_calls": [call]}
         finish = "tool_calls" if self._tool else "stop"
         choices = [
@@ -203,7 +206,8 @@ class _Chat:
             call = {"index": 0, "id": "call_1", "type": "function"}
             call |= {"function": {"name": self._tool, "arguments": ""}}
             yield chunk({"tool_calls": [call]})
-            yield chunk({"tool_calls": [{"index": 0, "function": {"arguments": "{}"}}]})
+            arguments = {"index": 0, "function": {"arguments": self._arguments}}
+            yield chunk({"tool_calls": [arguments]})
             yield chunk({}, "tool_calls")
         else:
             for piece in _pieces(self._text):
@@ -217,13 +221,13 @@ class _Chat:
 class _Responses:
     """Responses."""
 
-    def __init__(self, answer: Callable[[str], str], body: Json) -> None:
+    def __init__(self, provider: Provider, body: Json) -> None:
         given = body["input"]
         items: Any = [{"role": "user", "content": given}] if isinstance(given, str) else given
         said = [each for each in items if each.get("role") == "user"]
-        self._text = answer(_words(said[-1]["content"]) if said else "")
-        form: Any = body.get("text") or {}
-        if form.get("format", {}).get("type") == "json_schema":
+        self._text = provider.answer(_words(said[-1]["content"]) if said else "")
+        text: Json = body.get("text") or {}
+        if text.get("format", {}).get("type") == "json_schema":
             self._text = json.dumps({"answer": self._text})
         self._tool = None
         if body.get("tools") and items[-1].get("type") != "function_call_output":
@@ -265,7 +269,7 @@ class _Responses:
             return kind, {"type": kind, "sequence_number": number, **values}
 
         done = self.whole()
-        begun: Any = {**done, "status": "in_progress", "output": [], "usage": None}
+        begun: Json = {**done, "status": "in_progress", "output": [], "usage": None}
         yield event("response.created", response=begun)
         item = done["output"][0]
         at: dict[str, Any] = {"output_index": 0, "item_id": item["id"]}
@@ -292,10 +296,10 @@ class _Responses:
 class _Messages:
     """Anthropic's messages."""
 
-    def __init__(self, answer: Callable[[str], str], body: Json) -> None:
+    def __init__(self, provider: Provider, body: Json) -> None:
         last = [each for each in body["messages"] if each["role"] == "user"][-1]["content"]
-        parts: Any = [] if isinstance(last, str) else last
-        self._text = answer(_words(last))
+        parts: list[Any] = [] if isinstance(last, str) else last
+        self._text = provider.answer(_words(last))
         if "output_config" in body or "output_format" in body:
             self._text = json.dumps({"answer": self._text})
         self._tool = None
@@ -324,12 +328,12 @@ class _Messages:
 
         done = self.whole()
         usage = {**done["usage"], "output_tokens": 1}
-        begun: Any = {**done, "content": [], "stop_reason": None, "usage": usage}
+        begun: Json = {**done, "content": [], "stop_reason": None, "usage": usage}
         yield event("message_start", message=begun)
         block = done["content"][0]
         if self._tool:
             yield event("content_block_start", index=0, content_block=block)
-            delta = {"type": "input_json_delta", "partial_json": "{}"}
+            delta: Json = {"type": "input_json_delta", "partial_json": "{}"}
             yield event("content_block_delta", index=0, delta=delta)
         else:
             yield event("content_block_start", index=0, content_block={**block, "text": ""})
@@ -342,7 +346,7 @@ class _Messages:
         yield event("message_stop")
 
 
-_SPEAKERS: Mapping[str, Callable[[Callable[[str], str], Json], _Chat | _Responses | _Messages]] = {
+_SPEAKERS: Mapping[str, Callable[[Provider, Json], _Chat | _Responses | _Messages]] = {
     "/chat/completions": _Chat,
     "/responses": _Responses,
     "/messages": _Messages,

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from memori.api import AsyncMemori as AsyncMemori
     from memori.config import Settings as Settings
     from memori.config import load_settings as load_settings
+    from memori.configuring import ConfigManager as ConfigManager
     from memori.errors import Closed as Closed
     from memori.errors import ConfigurationError as ConfigurationError
     from memori.errors import Interrupted as Interrupted
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from memori.errors import ScopeError as ScopeError
     from memori.errors import StoreBusy as StoreBusy
     from memori.errors import StoreUnavailable as StoreUnavailable
+    from memori.function_tool import create_memory_tool as create_memory_tool
     from memori.model import ContextLine as ContextLine
     from memori.model import Erased as Erased
     from memori.model import Event as Event
@@ -45,12 +47,16 @@ if TYPE_CHECKING:
     from memori.model import Undone as Undone
     from memori.model import Verified as Verified
     from memori.model import WorkingContext as WorkingContext
+    from memori.providers import ProviderConfig as ProviderConfig
     from memori.sync import Memori as Memori
 
 _HOME = {
     "memori.api": ("AsyncMemori",),
     "memori.sync": ("Memori",),
     "memori.config": ("Settings", "load_settings"),
+    "memori.configuring": ("ConfigManager",),
+    "memori.function_tool": ("create_memory_tool",),
+    "memori.providers": ("ProviderConfig",),
     "memori.errors": (
         "Closed",
         "ConfigurationError",

@@ -1,6 +1,6 @@
 """Settings: arguments, then the environment (`MEMORI_SECTION__KEY`), then a file, then defaults.
 
-The file is TOML with one table per section:
+The file is TOML, JSON or YAML with one table per section:
 
     [database]
     connection_string = "sqlite:///memori.db"
@@ -12,8 +12,8 @@ The file is TOML with one table per section:
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 from urllib.parse import urlsplit
@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 
 from memori.errors import ConfigurationError
 from memori.model import DEFAULT_NAMESPACE
+from memori.settings_files import Sections, find_in, read_file
 
 LIBRARY_DATABASE = "sqlite:///memori.db"
 FILE_NAME = "memori.toml"
@@ -235,25 +236,81 @@ def load_settings(
     Raises:
         ConfigurationError: naming the source of the bad value and the values allowed.
     """
-    env = os.environ if environ is None else environ
-    layers: list[tuple[str, dict[str, dict[str, Any]]]] = []
-    path = _find_file(config_file, env, personal=personal)
-    if path is not None:
-        layers.append((str(path), _read_file(path)))
-    layers.append(("environment", _read_environment(env)))
-    layers.append(("argument", _read_overrides(overrides or {})))
+    return collect(
+        overrides or {}, config_file=config_file, personal=personal, environ=environ
+    ).settings
 
-    merged: dict[str, dict[str, Any]] = {}
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """Settings, and where each that is no default came from, by dotted name."""
+
+    settings: Settings
+    origin: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What a program has loaded for all its objects: files, lowest first, and single values."""
+
+    files: tuple[tuple[str, Sections], ...] = ()
+    values: tuple[tuple[str, Any], ...] = ()
+
+
+_chosen: Chosen | None = None
+
+
+def choose(chosen: Chosen | None) -> None:
+    """Make every `load_settings` without a `config_file` use this; None: as if never called."""
+    global _chosen
+    _chosen = chosen
+
+
+def chosen_now() -> Chosen | None:
+    """What the program has loaded; None before it has loaded anything."""
+    return _chosen
+
+
+def collect(
+    overrides: Mapping[str, Any],
+    *,
+    config_file: str | Path | None = None,
+    personal: bool = False,
+    environ: Mapping[str, str] | None = None,
+    chosen: Chosen | None = None,
+) -> Collected:
+    """`load_settings`, with where each value came from.
+
+    Raises:
+        ConfigurationError: naming the source of the bad value and the values allowed.
+    """
+    env = os.environ if environ is None else environ
+    layers: list[tuple[str, Sections]] = []
+    if chosen is None and config_file is None and not personal:
+        chosen = _chosen
+    if chosen is not None:
+        layers += chosen.files
+    else:
+        path = find_file(config_file, env, personal=personal)
+        if path is not None:
+            layers.append((str(path), read_file(path, section_list())))
+    layers.append(("environment", read_environment(env)))
+    if chosen is not None:
+        layers.append(("update_setting", _read_overrides(dict(chosen.values))))
+    layers.append(("argument", _read_overrides(overrides)))
+
+    merged: Sections = {}
     origin: dict[str, str] = {}
     if personal:
         merged["database"] = {"connection_string": personal_database()}
+        origin["database.connection_string"] = "default of the command line"
     for source, sections in layers:
         for section, values in sections.items():
             origin.setdefault(section, source)
             for key, value in values.items():
                 merged.setdefault(section, {})[key] = value
                 origin[f"{section}.{key}"] = source
-    return _validated(merged, origin)
+    return Collected(_validated(merged, origin), origin)
 
 
 def amend_settings(settings: Settings, overrides: Mapping[str, Any]) -> Settings:
@@ -278,49 +335,42 @@ def _validated(values: Mapping[str, Any], origin: Mapping[str, str]) -> Settings
         raise ConfigurationError(_explain(error, origin)) from None
 
 
-def _find_file(given: str | Path | None, env: Mapping[str, str], *, personal: bool) -> Path | None:
+def find_file(given: str | Path | None, env: Mapping[str, str], *, personal: bool) -> Path | None:
+    """The settings file to read: the one named, in the working directory, or the user's own.
+
+    Raises:
+        ConfigurationError: the one named does not exist.
+    """
     named = given or env.get(ENV_CONFIG_PATH)
     if named:
         path = Path(named).expanduser()
         if not path.is_file():
             raise ConfigurationError(f"settings file {path} does not exist; check the path")
         return path
-    candidates = [Path(FILE_NAME)]
-    if personal:
-        candidates.append(personal_config_file())
-    return next((path for path in candidates if path.is_file()), None)
+    return find_in(Path()) or (find_in(personal_config_file().parent) if personal else None)
 
 
-def _read_file(path: Path) -> dict[str, dict[str, Any]]:
-    try:
-        loaded = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigurationError(f"settings file {path} cannot be read: {error}") from error
-    for section, values in loaded.items():
-        if not isinstance(values, dict):
-            raise ConfigurationError(
-                f"settings file {path}: {section!r} stands outside a section; "
-                f"write it under one of {_section_list()}"
-            )
-    return cast("dict[str, dict[str, Any]]", loaded)
+def read_environment(env: Mapping[str, str]) -> Sections:
+    """The settings in an environment, `MEMORI_SECTION__KEY`.
 
-
-def _read_environment(env: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    sections: dict[str, dict[str, Any]] = {}
+    Raises:
+        ConfigurationError: there is no such section.
+    """
+    sections: Sections = {}
     for name, value in env.items():
         if not name.upper().startswith(ENV_PREFIX) or "__" not in name:
             continue
         section, _, key = name[len(ENV_PREFIX) :].lower().partition("__")
         if section not in Settings.model_fields:
             raise ConfigurationError(
-                f"environment variable {name}: no section {section!r}; there are {_section_list()}"
+                f"environment variable {name}: no section {section!r}; there are {section_list()}"
             )
         sections.setdefault(section, {})[key] = _parse(key, value)
     return sections
 
 
-def _read_overrides(overrides: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    sections: dict[str, dict[str, Any]] = {}
+def _read_overrides(overrides: Mapping[str, Any]) -> Sections:
+    sections: Sections = {}
     for name, value in overrides.items():
         section, _, key = name.partition(".")
         if value is not None:
@@ -335,7 +385,8 @@ def _parse(key: str, value: str) -> str | list[str]:
     return value
 
 
-def _section_list() -> str:
+def section_list() -> str:
+    """The names of the sections, for an error."""
     return ", ".join(f"[{name}]" for name in Settings.model_fields)
 
 
@@ -356,6 +407,6 @@ def _explain(error: ValidationError, origin: Mapping[str, str]) -> str:
 def _known_keys(section: str) -> str:
     model = Settings.model_fields.get(section)
     if model is None:
-        return f"there are {_section_list()}"
+        return f"there are {section_list()}"
     keys: Sequence[str] = list(cast("type[BaseModel]", model.annotation).model_fields)
     return f"[{section}] has {', '.join(keys)}"

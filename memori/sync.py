@@ -8,7 +8,7 @@ import time
 import weakref
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
-from functools import wraps
+from functools import update_wrapper, wraps
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -39,6 +39,15 @@ def _blocking(
         return loop.run(verb(self.engine, *args, **kwargs))
 
     return call
+
+
+def _like(verb: Callable[..., Any]) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Documented as this verb."""
+
+    def documented(function: Callable[P, T]) -> Callable[P, T]:
+        return update_wrapper(function, verb)
+
+    return documented
 
 
 class Memori(Intercepting):
@@ -113,7 +122,7 @@ class Memori(Intercepting):
         """The database's file; None when it has none."""
         return self.engine.database_path
 
-    @wraps(AsyncMemori.flush)
+    @_like(AsyncMemori.flush)
     def flush(self, timeout: float | None = None) -> None:
         begun = time.monotonic()
         if not self._finish_recording(timeout):
@@ -121,8 +130,8 @@ class Memori(Intercepting):
         left = None if timeout is None else max(0.0, timeout - (time.monotonic() - begun))
         loop.run(self.engine.flush(left))
 
+    @_like(AsyncMemori.close)
     def close(self) -> None:
-        """Leave calls alone, record what is under way, and close. Safe to call twice."""
         self._finish_intercepting()
         loop.run(self.engine.close())
 

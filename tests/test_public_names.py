@@ -16,6 +16,7 @@ from memori import AsyncMemori, Memori, errors
 NAMES = [
     "AsyncMemori",
     "Closed",
+    "ConfigManager",
     "ConfigurationError",
     "ContextLine",
     "Erased",
@@ -34,6 +35,7 @@ NAMES = [
     "Operation",
     "OperationConflict",
     "Page",
+    "ProviderConfig",
     "Receipt",
     "Renamed",
     "Scope",
@@ -50,6 +52,7 @@ NAMES = [
     "Verified",
     "WorkingContext",
     "__version__",
+    "create_memory_tool",
     "load_settings",
 ]
 VERBS = [

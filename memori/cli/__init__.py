@@ -56,14 +56,14 @@ def _run(args: argparse.Namespace, out: Output) -> ExitCode:
     """Check the installation and settings, then run the verb on an open engine."""
     import asyncio
 
-    from memori.config import load_settings
+    from memori.config import collect
     from memori.environment import check_distributions
 
     check_distributions()
     further: list[str] = []
     for place in ("before", "after"):
         further += getattr(args, f"read_namespaces_{place}", [])
-    settings = load_settings(
+    collected = collect(
         {
             "database.connection_string": getattr(args, "database", None),
             "memory.user_id": getattr(args, "user", None),
@@ -73,6 +73,11 @@ def _run(args: argparse.Namespace, out: Output) -> ExitCode:
         config_file=getattr(args, "config", None),
         personal=True,
     )
+    settings = collected.settings
+    if args.verb == "config":
+        from memori.cli.looking import config
+
+        return config(collected, out)
     if args.verb == "path":
         from memori.cli.looking import path
 

@@ -12,7 +12,7 @@ from memori.store.url import parse_url
 
 if TYPE_CHECKING:
     from memori.api import AsyncMemori
-    from memori.config import Settings
+    from memori.config import Collected, Settings
 
 #: The most the engine lists at once.
 MAX_LIMIT = 1_000
@@ -131,6 +131,21 @@ def path(settings: Settings, out: Output) -> ExitCode:
         out.object({"path": url.path and where, "url": url.safe, "dialect": url.dialect})
     else:
         out.text(where)
+    return ExitCode.DONE
+
+
+def config(collected: Collected, out: Output) -> ExitCode:
+    """Every setting, its value and where it came from, secrets masked."""
+    from memori.configuring import describe
+
+    found = list(describe(collected))
+    if out.as_json:
+        out.items([{"name": s.name, "value": s.value, "source": s.source} for s in found])
+    else:
+        out.table(
+            ("SETTING", "VALUE", "FROM"),
+            [(s.name, "" if s.value is None else str(s.value), s.source) for s in found],
+        )
     return ExitCode.DONE
 
 

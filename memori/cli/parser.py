@@ -342,6 +342,13 @@ def _looking(verbs: _Verbs[_Parser]) -> None:
 
     _add(verbs, "stats", "count what is kept, and say where")
     _add(verbs, "path", "print where the database is")
+    verb = _add(
+        verbs,
+        "config",
+        "show the settings and where each comes from",
+        "The database is not opened. Keys and passwords are masked.",
+    )
+    verb.add_argument("action", choices=("show",), metavar="show", help="what to do")
 
 
 def _database(verbs: _Verbs[_Parser]) -> None:

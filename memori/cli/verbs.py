@@ -33,7 +33,8 @@ def _opened(verb: _Verb) -> _Runner:
     return run
 
 
-#: Every verb but `path`, which opens no database; `copy` and `db` open them in their own way.
+#: Every verb but `path` and `config`, which open no database; `copy` and `db` open them in their
+#: own way.
 VERBS: Mapping[str, _Runner] = {"copy": moving.copy, "db": databases.db} | {
     name: _opened(verb)
     for name, verb in {

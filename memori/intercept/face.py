@@ -198,6 +198,16 @@ class Intercepting:
             self._made = Interceptor(self.engine)
         return self._made
 
+    def user_in_scope(self) -> dict[str, str]:
+        """User and namespace of the scope this is called in, as arguments of a verb."""
+        from memori.intercept import scope
+
+        said = scope.said()
+        if said is None or said.owner is not self._made:
+            return {}
+        values = {"user_id": said.user_id, "namespace": said.namespace}
+        return {name: value for name, value in values.items() if value is not None}
+
     def _place_of(self, user_id: str | None) -> Place:
         """Where a call made here would belong, or one of another user."""
         from memori.intercept import scope

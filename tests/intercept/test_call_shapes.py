@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 from call_shapes import SHAPES, Seen, Shape, settle
@@ -16,6 +18,7 @@ pytestmark = pytest.mark.anyio
 each_shape = pytest.mark.parametrize(
     "shape", SHAPES, ids=[f"{shape.client}.{shape.name}" for shape in SHAPES]
 )
+REPOSITORY = Path(__file__).resolve().parents[2]
 QUESTION = "Which city suits me?"
 
 
@@ -85,3 +88,13 @@ async def test_tools_are_intact(shape: Shape, provider: Provider, enable: Enable
     user, assistant = turns_of(memori)
     assert (user.content, assistant.content) == (QUESTION, "[called lookup]")
     assert assistant.metadata["tool_calls"] == ["lookup"]
+
+
+def test_the_documented_table_is_the_one_tested() -> None:
+    page = (REPOSITORY / "docs" / "interceptor.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(.+?)` \| (`.+?`) \| yes \| yes \| yes \| yes \|$", page, re.MULTILINE)
+    documented = {(name, client) for name, names in rows for client in re.findall(r"\w+", names)}
+    tested = {(shape.name, shape.client) for shape in SHAPES}
+    # The oldest versions have no parse of messages.
+    assert documented - tested <= {("messages.parse", "Anthropic"), ("messages.parse", "AsyncAnthropic")}
+    assert tested <= documented

@@ -1,4 +1,4 @@
-"""litellm by its OpenAI path and a provider of its own: seen once, stream and tools intact."""
+"""litellm through the openai SDK and through its own client: seen once, stream, tools intact."""
 
 from __future__ import annotations
 

@@ -1,0 +1,111 @@
+"""Settings files: TOML, JSON or YAML by the ending of their name, one table per section."""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from memori.errors import ConfigurationError
+
+#: Names of a settings file, the preferred one first.
+FILE_NAMES = ("memori.toml", "memori.json", "memori.yaml", "memori.yml")
+
+Sections = dict[str, dict[str, Any]]
+
+
+def find_in(folder: Path) -> Path | None:
+    """The settings file in a folder, if there is one.
+
+    Raises:
+        ConfigurationError: there are several, and it is not clear which one is meant.
+    """
+    found = [folder / name for name in FILE_NAMES if (folder / name).is_file()]
+    if len(found) > 1:
+        raise ConfigurationError(
+            f"{' and '.join(map(str, found))} are both settings files; keep one of them"
+        )
+    return found[0] if found else None
+
+
+def read_file(path: Path, known: str) -> Sections:
+    """Read a settings file.
+
+    Args:
+        path: the file.
+        known: the names of the sections, for an error.
+
+    Raises:
+        ConfigurationError: it cannot be read, or a value stands outside a section.
+    """
+    try:
+        loaded = _parse(path.suffix.lower(), path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:  # bad TOML, JSON and text are ValueErrors
+        raise ConfigurationError(f"settings file {path} cannot be read: {error}") from error
+    if not isinstance(loaded, dict):
+        raise ConfigurationError(f"settings file {path} has no sections; there are {known}")
+    for section, values in cast("dict[str, Any]", loaded).items():
+        if not isinstance(values, dict):
+            raise ConfigurationError(
+                f"settings file {path}: {section!r} stands outside a section; "
+                f"write it under one of {known}"
+            )
+    return cast("Sections", loaded)
+
+
+def write_file(path: Path, sections: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write a settings file that only its owner may read; it may hold keys.
+
+    Raises:
+        ConfigurationError: it cannot be written, or its ending is none of the known ones.
+    """
+    kind = path.suffix.lower()
+    if kind == ".json":
+        text = json.dumps(sections, indent=2) + "\n"
+    elif kind in (".yaml", ".yml"):
+        text = _yaml().safe_dump(dict(sections), sort_keys=False)
+    elif kind == ".toml":
+        text = "\n".join(_toml(name, values) for name, values in sections.items())
+    else:
+        raise ConfigurationError(f"settings file {path}: end its name in .toml, .json or .yaml")
+    try:
+        private = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(private, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise ConfigurationError(f"settings file {path} cannot be written: {error}") from error
+
+
+def _parse(kind: str, text: str) -> Any:
+    if kind == ".json":
+        return json.loads(text)
+    if kind in (".yaml", ".yml"):
+        yaml = _yaml()
+        try:
+            return yaml.safe_load(text) or {}
+        except yaml.YAMLError as error:
+            raise ValueError(str(error)) from error
+    return tomllib.loads(text)
+
+
+def _yaml() -> Any:
+    try:
+        import yaml  # pyright: ignore[reportMissingModuleSource]
+    except ImportError:
+        raise ConfigurationError(
+            "YAML settings need PyYAML: pip install 'memori-mcp[yaml]', or use memori.toml"
+        ) from None
+    return yaml
+
+
+def _toml(name: str, values: Mapping[str, Any]) -> str:
+    lines = [f"[{name}]"]
+    for key, value in values.items():
+        # A JSON string, number, boolean or list of strings is the same in TOML 1.0, but for a
+        # DEL character, which JSON leaves as it is.
+        written = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+        lines.append(f"{key} = {written}")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,81 @@
+"""Beside other instrumentation of the same libraries, enabled and disabled in every order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import openai
+import pytest
+from intercepted import Enable, said
+
+from benchmarks.provider import Provider
+
+pytest_plugins = ["intercept_fixtures"]
+pytestmark = pytest.mark.filterwarnings("ignore")  # theirs
+
+
+def _opentelemetry() -> tuple[Any, Any]:
+    found = pytest.importorskip("opentelemetry.instrumentation.openai_v2")
+    sdk = pytest.importorskip("opentelemetry.sdk.trace")
+    export = pytest.importorskip("opentelemetry.sdk.trace.export.in_memory_span_exporter")
+    simple = pytest.importorskip("opentelemetry.sdk.trace.export")
+    spans = export.InMemorySpanExporter()
+    provider = sdk.TracerProvider()
+    provider.add_span_processor(simple.SimpleSpanProcessor(spans))
+    instrumentor = found.OpenAIInstrumentor()
+    return (
+        lambda: instrumentor.instrument(tracer_provider=provider),
+        (instrumentor.uninstrument, lambda: len(spans.get_finished_spans())),
+    )
+
+
+def _agentops() -> tuple[Any, Any]:
+    found = pytest.importorskip("agentops.instrumentation.providers.openai.instrumentor")
+    instrumentor = found.OpenaiInstrumentor()
+    return instrumentor.instrument, (instrumentor.uninstrument, lambda: None)
+
+
+@pytest.fixture(params=[_opentelemetry, _agentops], ids=["opentelemetry", "agentops"])
+def other(request: pytest.FixtureRequest) -> Iterator[tuple[Any, Any, Any]]:
+    """Another instrumentation: how to begin and end it, and how many calls it has seen."""
+    begin, (end, seen) = request.param()
+    yield begin, end, seen
+    end()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("order", ["first", "second"])
+def test_both_see_every_call_once_whoever_comes_first_and_goes_first(
+    order: str, stream: bool, other: tuple[Any, Any, Any], provider: Provider, enable: Enable
+) -> None:
+    begin, end, seen = other
+    if order == "first":
+        begin()
+    memori = enable(conscious_ingest=True)
+    if order == "second":
+        begin()
+    memori.remember("Ana lives in Porto", pinned=True)
+    client = openai.OpenAI(api_key="test", base_url=provider.url)
+
+    def ask() -> str:
+        answer: Any = client.chat.completions.create(
+            model="m", messages=[{"role": "user", "content": "Hello"}], stream=stream
+        )
+        if not stream:
+            return answer.choices[0].message.content
+        return "".join(chunk.choices[0].delta.content or "" for chunk in answer)
+
+    assert ask() == "Noted: Hello"
+    assert seen() in (1, None)
+    assert len(said(memori)) == 2
+    memori.disable()
+    assert ask() == "Noted: Hello"
+    assert seen() in (2, None)
+    assert len(said(memori)) == 2
+    memori.enable()
+    end()
+    assert ask() == "Noted: Hello"
+    assert len(said(memori)) == 4
+    assert "Porto" in json.dumps(provider.bodies[2])
