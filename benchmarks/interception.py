@@ -14,7 +14,7 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -30,7 +30,7 @@ from benchmarks.timing import Subject, Timing, alternate, blocking
 from memori import AsyncMemori, Memori
 
 PLAIN = "without memori"
-MODES: dict[str, dict[str, bool]] = {
+MODES: dict[str, dict[str, Any]] = {
     "conscious_ingest": {"conscious_ingest": True},
     "auto_ingest": {"auto_ingest": True},
     "both": {"conscious_ingest": True, "auto_ingest": True},
@@ -44,7 +44,9 @@ def targets_of(timings: dict[str, Timing]) -> list[Target]:
     """What each mode may cost beyond the call without it."""
     limit = GAIN_MS + GAIN_FLOORS * timings[FLOOR].p50
     return [
-        Target(f"{name}: gain of the median call, ms", timings[name].p50 - timings[PLAIN].p50, limit)
+        Target(
+            f"{name}: gain of the median call, ms", timings[name].p50 - timings[PLAIN].p50, limit
+        )
         for name in MODES
     ]
 
@@ -63,7 +65,9 @@ async def measure(folder: Path, memories: int, samples: int) -> dict[str, Timing
         url = stack.enter_context(_provider())
         questions = _shares(corpus, calls)
         subjects: list[Subject[str]] = [
-            Subject(FLOOR, blocking(lambda question: floor.search(question, LIMIT)), next(questions)),
+            Subject(
+                FLOOR, blocking(lambda question: floor.search(question, LIMIT)), next(questions)
+            ),
             Subject(PLAIN, blocking(_caller(url)), next(questions)),
         ]
         for name, flags in MODES.items():
@@ -97,7 +101,7 @@ def _caller(url: str, memori: Memori | None = None) -> Callable[[str], Any]:
 
 
 @contextmanager
-def _provider() -> Iterator[str]:
+def _provider() -> Generator[str]:
     command = [sys.executable, "-m", "benchmarks.provider", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

@@ -274,8 +274,8 @@ class _Responses:
         item = done["output"][0]
         at: dict[str, Any] = {"output_index": 0, "item_id": item["id"]}
         if self._tool:
-            begun: Any = {**item, "arguments": ""}
-            yield event("response.output_item.added", output_index=0, item=begun)
+            opened: Any = {**item, "arguments": ""}
+            yield event("response.output_item.added", output_index=0, item=opened)
             yield event("response.function_call_arguments.delta", delta="{}", **at)
             yield event(
                 "response.function_call_arguments.done", arguments="{}", name=self._tool, **at

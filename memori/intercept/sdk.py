@@ -10,7 +10,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Mapping
 from functools import wraps
-from typing import Any, cast
+from typing import Any
 
 from memori.intercept import switchboard
 from memori.intercept.call import Call
@@ -36,7 +36,7 @@ class Patch:
         owner.request = self._ours
 
     def undo(self) -> None:
-        """Put back what was there; under what others put on top ours stays, and does nothing."""
+        """Put back what was there; beneath what others put on top ours stays, and does nothing."""
         self._active = False
         if self._owner.__dict__.get("request") is not self._ours:
             return
@@ -49,8 +49,8 @@ class Patch:
         """What `request` would be without us, also when others replace it later."""
         if self._own is not None:
             return self._own.__get__(client)
-        inherited = cast("Any", super(self._owner, client))
-        return inherited.request
+        above: Any = super(self._owner, client)  # pyright: ignore[reportUnknownVariableType]
+        return above.request  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
     def _request(self) -> Any:
         @wraps(self._owner.request)

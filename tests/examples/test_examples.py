@@ -94,12 +94,14 @@ def test_advanced_configuration(tmp_path: Path, provider: Provider) -> None:
     with Memori(f"sqlite:///{tmp_path / 'memori.db'}", user_id="alice") as memori:
         assert memori.stats().turns == 0
         kept = memori.search(kind="turn", namespace="examples").items
-        assert [(hit.role, hit.source) for hit in reversed(kept)] == [
-            ("user", "agent"),
-            ("assistant", "assistant"),
-            ("user", "user"),
-            ("assistant", "assistant"),
-        ]
+        assert sorted((hit.role, hit.source) for hit in kept) == sorted(
+            [
+                ("user", "agent"),
+                ("assistant", "assistant"),
+                ("user", "user"),
+                ("assistant", "assistant"),
+            ]
+        )
 
 
 def test_simple_multi_user(tmp_path: Path, provider: Provider) -> None:

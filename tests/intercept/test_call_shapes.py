@@ -96,5 +96,8 @@ def test_the_documented_table_is_the_one_tested() -> None:
     documented = {(name, client) for name, names in rows for client in re.findall(r"\w+", names)}
     tested = {(shape.name, shape.client) for shape in SHAPES}
     # The oldest versions have no parse of messages.
-    assert documented - tested <= {("messages.parse", "Anthropic"), ("messages.parse", "AsyncAnthropic")}
+    assert documented - tested <= {
+        ("messages.parse", "Anthropic"),
+        ("messages.parse", "AsyncAnthropic"),
+    }
     assert tested <= documented
