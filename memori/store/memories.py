@@ -32,7 +32,15 @@ _GIVEN = (
     "trust pinned evidence valid_from valid_from_offset valid_until valid_until_offset recorded_at "
     "supersedes content_hash active_hash length session_id agent_id quarantined operation_id"
 ).split()
-_LAST = Prepared(select(func.max(_c.memory_no)).where(_c.scope_id == bindparam("scope")))
+_same = memories.alias()
+_LAST_AND_CURRENT = Prepared(
+    select(
+        func.max(_c.memory_no),
+        select(_same.c.memory_no)
+        .where(_same.c.scope_id == bindparam("scope"), _same.c.active_hash == bindparam("hash"))
+        .scalar_subquery(),
+    ).where(_c.scope_id == bindparam("scope"))
+)
 _INSERT = Prepared(memories.insert(), _GIVEN)
 _IS_CURRENT = Prepared(
     select(_c.memory_no).where(
@@ -71,7 +79,8 @@ def remember(w: Write, new: NewMemory) -> Receipt:
     # What nobody trusts yet must not push out what is believed; a release does it then.
     olds = [] if new.quarantined else named
     digest = active_hash(w, new.key, quarantined=new.quarantined)
-    current = _current(w, digest)
+    [(last, known)] = _LAST_AND_CURRENT.run(w.connection, {"scope": w.scope_id, "hash": digest})
+    current = None if known is None else _current(w, digest)
     if current is not None:
         return _confirm(w, new, current, [old for old in olds if old.id != current.id])
 
@@ -79,7 +88,6 @@ def remember(w: Write, new: NewMemory) -> Receipt:
         # What replaces something holds from now on, unless it says otherwise.
         new = replace(new, valid_from=w.now, terms=memory_terms(new.content, w.now))
     memory_id = new_id()
-    [(last,)] = _LAST.run(w.connection, {"scope": w.scope_id})
     memory_no = (last or 0) + 1
     _INSERT.run(w.connection, {"memory_no": memory_no, **_row(w, new, memory_id, digest, olds)})
     place = (MEMORY_SHELF, memory_no)
