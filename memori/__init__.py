@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from memori.model import Forgotten as Forgotten
     from memori.model import History as History
     from memori.model import Hit as Hit
+    from memori.model import Job as Job
     from memori.model import Memory as Memory
     from memori.model import Operation as Operation
     from memori.model import Page as Page
@@ -78,6 +79,7 @@ _HOME = {
         "Forgotten",
         "History",
         "Hit",
+        "Job",
         "Memory",
         "Operation",
         "Page",

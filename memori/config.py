@@ -168,6 +168,15 @@ class InterceptSettings(_Section):
         return not self.auto_ingest if self.conscious_ingest is None else self.conscious_ingest
 
 
+class LearningSettings(_Section):
+    """Whether memories are made of what was recorded."""
+
+    enabled: bool | None = Field(
+        default=None,
+        description="learn from recorded turns; unset means only from those of enable()",
+    )
+
+
 class AgentsSettings(_Section):
     """The model the memory agent may use. A key that merely lies in the environment is not one."""
 
@@ -190,6 +199,7 @@ class Settings(_Section):
     memory: MemorySettings = MemorySettings()
     embedding: EmbeddingSettings = EmbeddingSettings()
     intercept: InterceptSettings = InterceptSettings()
+    learning: LearningSettings = LearningSettings()
     agents: AgentsSettings = AgentsSettings()
 
     @property

@@ -297,6 +297,34 @@ class EmbeddingStats:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What is still to be learnt from turns of one conversation.
+
+    `state` is `waiting`, `working` (a worker has it) or `dead` (given up after many tries);
+    `turns` counts those it covers, `not_before` is when it is tried again, `trouble` why the last
+    try failed.
+    """
+
+    id: str
+    kind: str
+    state: str
+    session_id: str
+    turns: int
+    attempts: int
+    created_at: datetime
+    not_before: datetime | None = None
+    trouble: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearningStats:
+    """How learning goes in a scope: jobs that wait or are worked on, and those given up."""
+
+    waiting: int
+    dead: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stats:
     """What lies in this scope, and where."""
 
@@ -315,6 +343,7 @@ class Stats:
     size_bytes: int | None
     oldest: datetime | None
     newest: datetime | None
+    learning: LearningStats
     embedding: EmbeddingStats | None = None
 
 

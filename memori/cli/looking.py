@@ -114,6 +114,8 @@ async def stats(memori: AsyncMemori, args: argparse.Namespace, out: Output) -> E
             "quarantined": f"{found.quarantined:,}",
             "forgotten": f"{found.forgotten:,}",
             "turns": f"{found.turns:,} in {amount(found.sessions, 'session')}",
+            "to learn": amount(found.learning.waiting, "job")
+            + (f", {found.learning.dead:,} dead" if found.learning.dead else ""),
             "oldest": moment(found.oldest),
             "newest": moment(found.newest),
             "size": "" if found.size_bytes is None else f"{found.size_bytes / 1e6:,.1f} MB",

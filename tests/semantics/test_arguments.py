@@ -101,6 +101,7 @@ WRONG: dict[str, dict[str, list[tuple[list[Any], Expected]]]] = {
             ([[{"content": "x" * 1_048_577}]], REJECTED),
         ],
         "source": [(["god", "", 5, ["user"], [], Odd()], REJECTED)],
+        "learn": [(FLAG, InvalidArgument)],
         **PLACE,
         **OPERATION,
     },
@@ -166,6 +167,7 @@ WRONG: dict[str, dict[str, list[tuple[list[Any], Expected]]]] = {
         "limit": [(LIMIT, InvalidArgument)],
     },
     "quarantined": {"limit": [(LIMIT, InvalidArgument)]},
+    "jobs": {"retry": [([*FLAG, None], InvalidArgument)], "limit": [(LIMIT, InvalidArgument)]},
     "stats": {},
     "users": {"limit": [(LIMIT, InvalidArgument)], "cursor": [(CURSOR, InvalidArgument)]},
     "rename_user": {"user_id": NOBODY, "new_user_id": NOBODY},
@@ -178,7 +180,7 @@ WRONG: dict[str, dict[str, list[tuple[list[Any], Expected]]]] = {
     "flush": {"timeout": [(["1", b"1", [], True, Odd()], InvalidArgument)]},
 }
 #: Verbs that take nothing, and what every other verb takes besides.
-BARE = {"open", "close", "schema", "maintain"}
+BARE = {"open", "close", "schema", "maintain", "learn", "start_learning"}
 UNOWNED = {"flush", "backup"}
 #: Functions that are called back.
 CALLED = {"progress", "stopped"}
