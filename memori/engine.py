@@ -94,6 +94,7 @@ class Engine:
         self._learns = self._settings.learning.enabled is True
         self._worker: Worker | None = None
         self._learner: Agent | None = None
+        self._told_cap = False
 
     async def __aenter__(self) -> Self:
         await self.open()

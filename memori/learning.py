@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Row
@@ -19,7 +19,8 @@ from memori.intake import Rejected
 from memori.learn.learnt import Agent, Heard, Learnt, Unavailable
 from memori.learn.worker import Outcome, Worker
 from memori.model import Job, Receipt
-from memori.store import jobs
+from memori.store import jobs, spending
+from memori.store.database import Database
 from memori.store.jobs import Claim, LostLease
 from memori.store.operations import Write, revive
 from memori.store.rows import in_offset
@@ -93,9 +94,17 @@ class Learning(Engine):
         return Worker(self._learn_step, self._learning_under_way)
 
     def _make_agent(self) -> Agent:
-        from memori.learn.rules import RuleAgent
+        """The agent: a model only where one was configured, else rules."""
+        agents = self._settings.agents
+        if agents.chosen is None:
+            from memori.learn.rules import RuleAgent
 
-        return RuleAgent()
+            _say_how()
+            return RuleAgent()
+        from memori.learn.model_agent import ModelAgent
+        from memori.learn.providers import make_model
+
+        return ModelAgent(make_model(agents))
 
     async def _learn_step(self) -> Outcome:
         database = await self._open()
@@ -108,7 +117,7 @@ class Learning(Engine):
         try:
             return await self._learn_from(claimed)
         except asyncio.CancelledError:
-            await self._give_back(claimed)
+            await _give_back(database, claimed)
             raise
 
     async def _learn_from(self, claimed: Claim) -> Outcome:
@@ -118,13 +127,17 @@ class Learning(Engine):
         if self._learner is None:
             self._learner = self._make_agent()
         agent = self._learner
+        if not agent.local and await self._capped(claimed, agent.cost(heard)):
+            return Outcome.DONE
         try:
             async with self._holding(claimed):
-                learnt = await agent.extract(heard) if heard else []
-                await self._keep(claimed, learnt, rows, agent)
+                extracted = await agent.extract(heard)
+                await self._spend(claimed, extracted.tokens)
+                await self._keep(claimed, extracted.learnt, rows, agent)
         except LostLease:
             _log.info("another worker has learnt this by now")
         except Unavailable as error:
+            await self._spend(claimed, error.tokens)
             await self._put_off(claimed, str(error))
             return Outcome.FAILED
         except Exception as error:  # whatever an agent does, its jobs are tried again and then end
@@ -200,17 +213,36 @@ class Learning(Engine):
             kept.append(Kept(each, new))
         return kept
 
+    async def _capped(self, claimed: Claim, cost: int) -> bool:
+        """Whether the day's tokens would not do; then the jobs wait for the next day."""
+        cap = self._settings.agents.max_tokens_per_day
+        database = await self._open()
+
+        def put_off(connection: Connection) -> bool:
+            now = self._time(connection)
+            if spending.spent(connection, now)[0] + cost <= cap:
+                return False
+            spending.add(connection, claimed.scope_id, now, capped=len(claimed.jobs))
+            jobs.give_back(connection, claimed, spending.next_day(now))
+            return True
+
+        capped = await database.write(put_off)
+        if capped and not self._told_cap:
+            self._told_cap = True
+            _log.warning("agents.max_tokens_per_day is reached; learning goes on tomorrow (UTC)")
+        return capped
+
+    async def _spend(self, claimed: Claim, tokens: int) -> None:
+        if tokens:
+            database = await self._open()
+            await database.write(
+                lambda c: spending.add(c, claimed.scope_id, self._time(c), tokens=tokens)
+            )
+
     async def _put_off(self, claimed: Claim, trouble: str) -> None:
         _log.warning("memori could not learn from an exchange (%s); it is tried again", trouble)
         database = await self._open()
         await database.write(lambda c: jobs.fail(c, claimed, trouble, self._time(c)))
-
-    async def _give_back(self, claimed: Claim) -> None:
-        try:
-            async with asyncio.timeout(_GIVE_BACK_SECONDS):
-                await self._live().write(partial(jobs.give_back, claimed=claimed))
-        except Exception as error:  # the lease runs out by itself
-            _log.debug("jobs were not given back: %s", type(error).__name__)
 
     @asynccontextmanager
     async def _holding(self, claimed: Claim) -> AsyncGenerator[None]:
@@ -237,6 +269,24 @@ class Learning(Engine):
     def _time(self, connection: Connection) -> datetime:
         """The clock of leases: the database's, unless this object was given one."""
         return self._clock() if self._told_time else jobs.read_clock(connection)
+
+
+async def _give_back(database: Database, claimed: Claim) -> None:
+    """Let others go on at once, also while the engine closes."""
+    try:
+        async with asyncio.timeout(_GIVE_BACK_SECONDS):
+            await database.write(partial(jobs.give_back, claimed=claimed))
+    except Exception as error:  # the lease runs out by itself
+        _log.debug("jobs were not given back: %s", type(error).__name__)
+
+
+@cache
+def _say_how() -> None:
+    """Say once how a model is switched on: a key in the environment alone is no permission."""
+    _log.info(
+        "memori learns by rules; to let a model do it, set agents.openai_api_key or "
+        "agents.provider (docs/learning.md)"
+    )
 
 
 def _heard(row: Row[Any]) -> Heard:

@@ -316,12 +316,21 @@ class Job:
     trouble: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class LearningStats:
-    """How learning goes in a scope: jobs that wait or are worked on, and those given up."""
+    """How learning goes in a scope.
+
+    Attributes:
+        waiting: jobs that wait or are worked on.
+        dead: jobs given up.
+        tokens_today: what the agent's model took today (UTC).
+        capped_today: jobs put off today because `agents.max_tokens_per_day` was reached.
+    """
 
     waiting: int
     dead: int
+    tokens_today: int = 0
+    capped_today: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,16 @@ USER, THE_USER = "user", "The user"
 
 
 class Unavailable(Exception):
-    """The agent cannot work at the moment; `str()` says why, without anything that was said."""
+    """The agent cannot work at the moment; `str()` says why, without anything that was said.
+
+    Args:
+        said: why.
+        tokens: what the attempt cost all the same.
+    """
+
+    def __init__(self, said: str, tokens: int = 0) -> None:
+        super().__init__(said)
+        self.tokens = tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +79,17 @@ class Learnt:
     uncertain: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """What an agent made of turns, and the tokens it took."""
+
+    learnt: tuple[Learnt, ...] = ()
+    tokens: int = 0
+
+    def __add__(self, more: Extracted) -> Extracted:
+        return Extracted(self.learnt + more.learnt, self.tokens + more.tokens)
+
+
 class Agent(Protocol):
     """Makes statements of turns."""
 
@@ -78,7 +98,11 @@ class Agent(Protocol):
     local: bool
     """Whether it answers at once and asks nobody."""
 
-    async def extract(self, heard: Sequence[Heard]) -> list[Learnt]:
+    def cost(self, heard: Sequence[Heard]) -> int:
+        """Tokens that learning from these turns will take, about."""
+        ...
+
+    async def extract(self, heard: Sequence[Heard]) -> Extracted:
         """The statements worth keeping in turns of one conversation, in order.
 
         Raises:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from memori.learn.learnt import THE_USER, USER, Heard, Learnt, Relation
+from memori.learn.learnt import THE_USER, USER, Extracted, Heard, Learnt, Relation
 from memori.learn.sentences import earnest_sentences
 from memori.learn.statements import (
     ADVERB,
@@ -38,6 +38,7 @@ from memori.learn.statements import (
 from memori.learn.vocabulary import DIETS, KIN, PETS
 from memori.learn.wording import clauses, third_person
 from memori.model import Category
+from memori.store.jobs import LEARNT_FROM
 
 #: How sure a rule is of what it makes; with a doubt in the sentence, much less.
 _CONFIDENCE, _DOUBTED = 0.8, 0.4
@@ -68,9 +69,20 @@ class RuleAgent:
     name = "rules"
     local = True
 
-    async def extract(self, heard: Sequence[Heard]) -> list[Learnt]:
-        """The plain statements in turns, in order."""
-        return [learnt for turn in heard for learnt in learn_from(turn)]
+    def cost(self, heard: Sequence[Heard]) -> int:
+        """Nothing."""
+        return 0 * len(heard)
+
+    async def extract(self, heard: Sequence[Heard]) -> Extracted:
+        """The plain statements in what people said, in order."""
+        return Extracted(
+            tuple(
+                learnt
+                for turn in heard
+                if turn.role == "user" and turn.source in LEARNT_FROM
+                for learnt in learn_from(turn)
+            )
+        )
 
 
 def learn_from(turn: Heard) -> Iterator[Learnt]:

@@ -12,7 +12,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from memori.errors import NotFound
 from memori.model import Event, History, LearningStats, Memory, Operation, Session, Turn
-from memori.store import jobs, memories, rows, tables
+from memori.store import jobs, memories, rows, spending, tables
 from memori.store.naming import own_name
 from memori.store.tables import events, memory_versions, operations, sessions
 from memori.store.tables import memories as memory_rows
@@ -165,7 +165,7 @@ def _operation(name: str, parts: Sequence[Row[Any]]) -> Operation:
     )
 
 
-def count_rows(connection: Connection, scope_id: int) -> dict[str, Any]:
+def count_rows(connection: Connection, scope_id: int, now: datetime) -> dict[str, Any]:
     """Counts of a scope, by the field names of `Stats`."""
     m, t = memory_rows.c, turn_rows.c
     current = and_(m.forgotten_at.is_(None), m.superseded_by.is_(None), m.quarantined.is_(False))
@@ -184,7 +184,8 @@ def count_rows(connection: Connection, scope_id: int) -> dict[str, Any]:
             select(func.count()).select_from(column.table).where(*conditions)
         ).scalar_one()
 
-    queue = jobs.count(connection, jobs.read_clock(connection), scope_id)
+    queue = jobs.count(connection, now, scope_id)
+    tokens, capped = spending.spent(connection, now, scope_id)
     here, seen = m.scope_id == scope_id, m.forgotten_at.is_(None)
     said = and_(t.scope_id == scope_id, t.forgotten_at.is_(None))
     span = connection.execute(
@@ -207,7 +208,7 @@ def count_rows(connection: Connection, scope_id: int) -> dict[str, Any]:
         ).scalar_one(),
         "oldest": min(firsts, default=None),
         "newest": max(lasts, default=None),
-        "learning": LearningStats(waiting=queue.waiting, dead=queue.dead),
+        "learning": LearningStats(queue.waiting, queue.dead, tokens, capped),
     }
 
 

@@ -331,6 +331,17 @@ relations = Table(
     sqlite_with_rowid=False,
 )
 
+spending = Table(
+    "spending",
+    metadata,
+    Column("scope_id", Integer, primary_key=True, autoincrement=False),
+    Column("day", exact_text(10), primary_key=True),
+    Column("tokens", BigInteger, nullable=False),
+    Column("capped", Integer, nullable=False),
+    ForeignKeyConstraint(["scope_id"], ["scopes.scope_id"], name="spending_scope"),
+    sqlite_with_rowid=False,
+)
+
 tombstones = Table(
     "tombstones",
     metadata,

@@ -10,7 +10,7 @@ import pytest
 from conftest import Clock, Opener, TestDatabase
 
 from memori import AsyncMemori, Memory
-from memori.learn.learnt import Heard, Learnt, Unavailable
+from memori.learn.learnt import Extracted, Heard, Unavailable
 from memori.learn.rules import RuleAgent
 from memori.store import jobs
 
@@ -105,7 +105,7 @@ class _Counting(RuleAgent):
     def __init__(self) -> None:
         self.heard: list[list[str]] = []
 
-    async def extract(self, heard: Sequence[Heard]) -> list[Learnt]:
+    async def extract(self, heard: Sequence[Heard]) -> Extracted:
         self.heard.append([turn.text for turn in heard])
         await asyncio.sleep(0.02)
         return await super().extract(heard)
@@ -144,7 +144,7 @@ class _Failing(RuleAgent):
         self.works = False
         self.error: Exception = Unavailable("the provider is down")
 
-    async def extract(self, heard: Sequence[Heard]) -> list[Learnt]:
+    async def extract(self, heard: Sequence[Heard]) -> Extracted:
         if not self.works:
             raise self.error
         return await super().extract(heard)
@@ -199,7 +199,7 @@ async def test_a_bad_exchange_does_not_take_others_with_it(
     memori: AsyncMemori, clock: Clock
 ) -> None:
     class Poisoned(RuleAgent):
-        async def extract(self, heard: Sequence[Heard]) -> list[Learnt]:
+        async def extract(self, heard: Sequence[Heard]) -> Extracted:
             if any("poison" in turn.text for turn in heard):
                 raise ValueError
             return await super().extract(heard)
@@ -236,7 +236,7 @@ async def test_a_worker_that_wakes_up_too_late_writes_nothing(
     memori: AsyncMemori, clock: Clock
 ) -> None:
     class Slow(RuleAgent):
-        async def extract(self, heard: Sequence[Heard]) -> list[Learnt]:
+        async def extract(self, heard: Sequence[Heard]) -> Extracted:
             clock.advance(seconds=jobs.LEASE.total_seconds())
             memori._learner = RuleAgent()
             await memori._learn_step()
@@ -252,7 +252,7 @@ async def test_a_worker_that_wakes_up_too_late_writes_nothing(
 
 async def test_what_was_forgotten_meanwhile_is_not_learnt(memori: AsyncMemori) -> None:
     class Late(RuleAgent):
-        async def extract(self, heard: Sequence[Heard]) -> list[Learnt]:
+        async def extract(self, heard: Sequence[Heard]) -> Extracted:
             await memori.forget("talk")
             return await super().extract(heard)
 

@@ -1,4 +1,4 @@
-"""Jobs (what is still to be learnt) and relations (what memories say of whom)."""
+"""Jobs (what is still to be learnt), relations (what memories say of whom), and spending."""
 
 import sqlalchemy as sa
 
@@ -54,3 +54,13 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     create_index("relations_by_topic", "relations", ["scope_id", "topic"])
+    create_table(
+        "spending",
+        sa.Column("scope_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("day", exact_text(10), nullable=False),
+        sa.Column("tokens", sa.BigInteger(), nullable=False),
+        sa.Column("capped", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["scope_id"], ["scopes.scope_id"], name="spending_scope"),
+        sa.PrimaryKeyConstraint("scope_id", "day"),
+        sqlite_with_rowid=False,
+    )
