@@ -111,13 +111,13 @@ class Learning(Engine):
         counted = await database.read(lambda c: jobs.count(c, self._time(c)))
         if not counted.due:
             return Outcome.IDLE
-        claimed = await database.write(lambda c: jobs.claim(c, self._time(c)))
-        if claimed is None:
-            return Outcome.IDLE
+        claiming = asyncio.ensure_future(database.write(lambda c: jobs.claim(c, self._time(c))))
         try:
-            return await self._learn_from(claimed)
+            claimed = await asyncio.shield(claiming)
+            return Outcome.IDLE if claimed is None else await self._learn_from(claimed)
         except asyncio.CancelledError:
-            await _give_back(database, claimed)
+            # Also what was taken in the moment of stopping.
+            await _give_back(database, claiming)
             raise
 
     async def _learn_from(self, claimed: Claim) -> Outcome:
@@ -271,10 +271,13 @@ class Learning(Engine):
         return self._clock() if self._told_time else jobs.read_clock(connection)
 
 
-async def _give_back(database: Database, claimed: Claim) -> None:
+async def _give_back(database: Database, claiming: asyncio.Future[Claim | None]) -> None:
     """Let others go on at once, also while the engine closes."""
     try:
         async with asyncio.timeout(_GIVE_BACK_SECONDS):
+            claimed = await claiming
+            if claimed is None:
+                return
             await database.write(partial(jobs.give_back, claimed=claimed))
     except Exception as error:  # the lease runs out by itself
         _log.debug("jobs were not given back: %s", type(error).__name__)
