@@ -13,17 +13,19 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Row
 
 from memori import intake
-from memori.arguments import as_count, as_flag
+from memori.arguments import as_count, as_flag, as_text
 from memori.engine import Engine
 from memori.intake import Rejected
 from memori.learn.learnt import Agent, Heard, Learnt, Unavailable
 from memori.learn.worker import Outcome, Worker
-from memori.model import Job, Receipt
-from memori.store import jobs, spending
+from memori.model import Entity, Job, Receipt, Relation
+from memori.recall.find import OpenScope
+from memori.store import entities, jobs, spending
 from memori.store.database import Database
 from memori.store.jobs import Claim, LostLease
 from memori.store.operations import Write, revive
 from memori.store.rows import in_offset
+from memori.store.scopes import read_scope
 
 if TYPE_CHECKING:
     from memori.learn.folding import Kept
@@ -67,6 +69,61 @@ class Learning(Engine):
         return await database.read(
             lambda connection: jobs.listed(connection, number, self._time(connection), limit)
         )
+
+    async def entities(
+        self,
+        *,
+        limit: int = _LISTED,
+        user_id: str | None = None,
+        namespace: str | None = None,
+    ) -> tuple[Entity, ...]:
+        """Whom and what memories of the scope are about, those of most memories first.
+
+        Args:
+            limit: how many at most, up to 1,000.
+            user_id: another user than the object's.
+            namespace: another namespace than the object's.
+        """
+        wanted = self._choose_scope(user_id, namespace)
+        limit = as_count(limit, "limit", 1_000)
+
+        def find(connection: Connection, readable: Sequence[OpenScope]) -> tuple[Entity, ...]:
+            return entities.listed(connection, readable[0].scope_id, limit) if readable else ()
+
+        return await self._read([wanted], find)
+
+    async def relations(
+        self,
+        name: str,
+        *,
+        include_superseded: bool = False,
+        limit: int = _LISTED,
+        user_id: str | None = None,
+        namespace: str | None = None,
+    ) -> tuple[Relation, ...]:
+        """What was learnt of somebody or something, by any of its names; case does not matter.
+
+        Args:
+            name: whom or what; `user` is the user.
+            include_superseded: also what no longer holds.
+            limit: how many at most, up to 1,000; the oldest first.
+            user_id: another user than the object's.
+            namespace: another namespace than the object's.
+        """
+        wanted = self._choose_scope(user_id, namespace)
+        limit = as_count(limit, "limit", 1_000)
+        name = as_text(name, "name")
+        all_of_them = as_flag(include_superseded, "include_superseded")
+
+        def find(connection: Connection, readable: Sequence[OpenScope]) -> tuple[Relation, ...]:
+            known = read_scope(connection, readable[0].scope_id) if readable else None
+            if known is None:
+                return ()
+            return entities.relations_of(
+                connection, known, name, limit, include_superseded=all_of_them
+            )
+
+        return await self._read([wanted], find)
 
     async def learn(self) -> int:
         """Learn from what is due now, in every scope of the database; the background does it

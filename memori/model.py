@@ -297,6 +297,32 @@ class EmbeddingStats:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Entity:
+    """Somebody or something that memories are about: its name, other names, how many memories."""
+
+    name: str
+    aliases: tuple[str, ...]
+    memories: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relation:
+    """What a memory says of whom: `user`, `lives in`, `Lisbon`.
+
+    `memory_id` is the memory, `sources` are the turns that say so; `since` is when it began to
+    hold, `superseded_by` what holds instead by now.
+    """
+
+    subject: str
+    predicate: str
+    object: str
+    memory_id: str
+    sources: tuple[str, ...]
+    since: datetime | None
+    superseded_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """What is still to be learnt from turns of one conversation.
 

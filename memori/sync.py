@@ -154,6 +154,8 @@ class Memori(Intercepting):
     undo = _blocking(AsyncMemori.undo)
     release = _blocking(AsyncMemori.release)
     jobs = _blocking(AsyncMemori.jobs)
+    entities = _blocking(AsyncMemori.entities)
+    relations = _blocking(AsyncMemori.relations)
     learn = _blocking(AsyncMemori.learn)
     start_learning = _blocking(AsyncMemori.start_learning)
     recall = _blocking(AsyncMemori.recall)

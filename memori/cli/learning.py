@@ -1,4 +1,5 @@
-"""The verb that looks at learning: what is still to be learnt, and what was given up."""
+"""Verbs that look at learning: what is still to be learnt, whom memories are about, and what they
+say of them."""
 
 from __future__ import annotations
 
@@ -38,3 +39,45 @@ async def jobs(memori: AsyncMemori, args: argparse.Namespace, out: Output) -> Ex
     else:
         out.note("nothing is left to learn")
     return ExitCode.DONE
+
+
+async def entities(memori: AsyncMemori, args: argparse.Namespace, out: Output) -> ExitCode:
+    """Whom memories are about, those of most memories first."""
+    found = await memori.entities(limit=args.limit)
+    if out.as_json:
+        out.items(found)
+    elif found:
+        rows = [
+            (f"{each.memories:,}".rjust(8), each.name, ", ".join(each.aliases)) for each in found
+        ]
+        out.table(("MEMORIES", "NAME", "ALSO CALLED"), rows)
+    else:
+        out.note("no memory is about anybody yet")
+    return ExitCode.DONE
+
+
+async def relations(memori: AsyncMemori, args: argparse.Namespace, out: Output) -> ExitCode:
+    """What was learnt of somebody, oldest first."""
+    found = await memori.relations(
+        args.name, include_superseded=args.include_superseded, limit=args.limit
+    )
+    if out.as_json:
+        out.items(found)
+    elif found:
+        out.table(
+            ("SINCE", "SUBJECT", "PREDICATE", "OBJECT", "STATE", "MEMORY"),
+            [
+                (
+                    moment(each.since),
+                    each.subject,
+                    each.predicate,
+                    each.object,
+                    "superseded" if each.superseded_by else "current",
+                    each.memory_id,
+                )
+                for each in found
+            ],
+        )
+    else:
+        out.note(f"nothing was learnt of {args.name}")
+    return ExitCode.DONE if found else ExitCode.NOTHING

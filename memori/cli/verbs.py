@@ -54,6 +54,8 @@ VERBS: Mapping[str, _Runner] = {"copy": moving.copy, "db": databases.db} | {
         "turns": looking.turns,
         "operations": looking.operations,
         "jobs": learning.jobs,
+        "entities": learning.entities,
+        "relations": learning.relations,
         "stats": looking.stats,
         "import": importing.import_,
         "eval": evaluating.eval_,

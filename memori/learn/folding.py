@@ -12,9 +12,9 @@ from sqlalchemy import Row
 
 from memori.evaluate.statements import say_the_same
 from memori.intake import NewMemory
-from memori.learn.learnt import Learnt, Relation
+from memori.learn.learnt import NAMED, Learnt, Relation
 from memori.model import Receipt
-from memori.store import memories, relations
+from memori.store import entities, memories, relations
 from memori.store.operations import Write
 
 #: Two statements with at least this share of their words in common are one.
@@ -44,9 +44,12 @@ def keep(w: Write, kept: Kept) -> Receipt | None:
         return None
     if new.quarantined:
         return memories.remember(w, new)
+    new = replace(new, entities=entities.note(w, new.entities))
     if learnt.relation is None:
         return _keep_plain(w, new)
     receipt = _keep_relation(w, new, learnt, learnt.relation)
+    if learnt.relation.predicate == NAMED and not learnt.uncertain:
+        entities.call(w, learnt.relation.object, learnt.relation.subject)
     # A repetition keeps the relation of what it repeats; what has ended holds none any more.
     if receipt.id is not None and not learnt.ended:
         said = learnt.relation
@@ -63,7 +66,7 @@ def _keep_plain(w: Write, new: NewMemory) -> Receipt:
 
 def _keep_relation(w: Write, new: NewMemory, learnt: Learnt, said: Relation) -> Receipt:
     known = relations.current_on(w, relations.topic_of(w, said.subject, said.predicate))
-    key = relations.object_key(w, said.object)
+    key = relations.name_key(w.digest_key, said.object)
     same = [row for row in known if row.object_key == key]
     if learnt.ended:
         return _replace(w, new, same)

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Row, Table, delete, select, update
 
 from memori.errors import InvalidArgument, NotFound
 from memori.model import Forgotten, Undone
-from memori.store import index, jobs, memories, relations, turns
+from memori.store import entities, index, jobs, memories, relations, turns
 from memori.store.operations import Write
 from memori.store.tables import (
     MEMORY_SHELF,
@@ -384,6 +384,7 @@ def _delete(w: Write, targets: Targets) -> None:
             )
         )
         _forget_payloads(w, row)
+    entities.drop_unused(w)
     jobs.drop_empty(w.connection, w.scope_id, sorted({place[0] for place in targets.turns}))
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Row, delete, select
 
 from memori.store import index, memories
-from memori.store.operations import Write
+from memori.store.operations import Write, keyed_digest
 from memori.store.tables import MEMORY_SHELF, postings, relations
 from memori.store.tables import memories as memory_rows
 from memori.text.analyser import normalised_key
@@ -28,9 +28,9 @@ def topic_of(w: Write, subject: str, predicate: str) -> str:
     return w.digest("topic", _key(subject), _key(predicate))
 
 
-def object_key(w: Write, name: str) -> str:
-    """The digest of what it says of that."""
-    return w.digest("object", _key(name))
+def name_key(digest_key: bytes, name: str) -> str:
+    """The digest of a subject or object, whatever its case and article."""
+    return keyed_digest(digest_key, "named", _key(name))
 
 
 def link(w: Write, memory_id: str, subject: str, predicate: str, object_name: str) -> None:
@@ -50,7 +50,8 @@ def link(w: Write, memory_id: str, subject: str, predicate: str, object_name: st
             predicate=predicate,
             object=object_name,
             topic=topic_of(w, subject, predicate),
-            object_key=object_key(w, object_name),
+            subject_key=name_key(w.digest_key, subject),
+            object_key=name_key(w.digest_key, object_name),
         )
     )
 

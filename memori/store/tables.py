@@ -321,6 +321,7 @@ relations = Table(
     Column("predicate", Body, nullable=False),
     Column("object", Body, nullable=False),
     Column("topic", exact_text(HASH_CHARS), nullable=False),
+    Column("subject_key", exact_text(HASH_CHARS), nullable=False),
     Column("object_key", exact_text(HASH_CHARS), nullable=False),
     ForeignKeyConstraint(
         ["scope_id", "memory_no"],
@@ -328,6 +329,19 @@ relations = Table(
         name="relations_memory",
     ),
     Index("relations_by_topic", "scope_id", "topic"),
+    Index("relations_by_subject", "scope_id", "subject_key"),
+    Index("relations_by_object", "scope_id", "object_key"),
+    sqlite_with_rowid=False,
+)
+
+entities = Table(
+    "entities",
+    metadata,
+    Column("scope_id", Integer, primary_key=True, autoincrement=False),
+    Column("label", exact_text(LABEL_CHARS), primary_key=True),
+    Column("name", Body, nullable=False),
+    Column("alias_of", exact_text(LABEL_CHARS)),
+    ForeignKeyConstraint(["scope_id"], ["scopes.scope_id"], name="entities_scope"),
     sqlite_with_rowid=False,
 )
 

@@ -15,8 +15,10 @@ from memori.store.catalogue import Values, moved_columns
 from memori.store.paging import all_rows
 from memori.store.scopes import OWNED
 from memori.store.tables import (
+    entities,
     events,
     jobs,
+    labels,
     memories,
     memory_sources,
     memory_versions,
@@ -128,6 +130,9 @@ def _shown(table: Table, number: int) -> tuple[ColumnElement[bool], ...]:
     if table is sessions:
         said = (t.scope_id == number, t.session_no == s.session_no, t.forgotten_at.is_(None))
         return (exists().where(*said),)
+    if table is entities:
+        labelled = (labels.c.scope_id == number, labels.c.value == entities.c.label)
+        return (exists().where(*labelled, labels.c.field == "entity"),)
     if table is jobs:
         span = t.seq.between(jobs.c.first_seq, jobs.c.last_seq)
         said = (t.scope_id == number, t.session_no == jobs.c.session_no, span)

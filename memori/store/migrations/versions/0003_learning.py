@@ -1,4 +1,4 @@
-"""Jobs (what is still to be learnt), relations (what memories say of whom), and spending."""
+"""What is to be learnt (jobs), what memories say of whom (relations, entities), and spending."""
 
 import sqlalchemy as sa
 
@@ -44,6 +44,7 @@ def upgrade() -> None:
         sa.Column("predicate", Body(), nullable=False),
         sa.Column("object", Body(), nullable=False),
         sa.Column("topic", exact_text(32), nullable=False),
+        sa.Column("subject_key", exact_text(32), nullable=False),
         sa.Column("object_key", exact_text(32), nullable=False),
         sa.ForeignKeyConstraint(
             ["scope_id", "memory_no"],
@@ -54,6 +55,18 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     create_index("relations_by_topic", "relations", ["scope_id", "topic"])
+    create_index("relations_by_subject", "relations", ["scope_id", "subject_key"])
+    create_index("relations_by_object", "relations", ["scope_id", "object_key"])
+    create_table(
+        "entities",
+        sa.Column("scope_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("label", exact_text(160), nullable=False),
+        sa.Column("name", Body(), nullable=False),
+        sa.Column("alias_of", exact_text(160), nullable=True),
+        sa.ForeignKeyConstraint(["scope_id"], ["scopes.scope_id"], name="entities_scope"),
+        sa.PrimaryKeyConstraint("scope_id", "label"),
+        sqlite_with_rowid=False,
+    )
     create_table(
         "spending",
         sa.Column("scope_id", sa.Integer(), autoincrement=False, nullable=False),
