@@ -14,6 +14,7 @@ from sqlalchemy import Connection, bindparam, select
 from memori.errors import OperationConflict
 from memori.ids import new_id, new_number
 from memori.store.prepared import Prepared
+from memori.store.scopes import IndexState
 from memori.store.tables import events, operations
 
 T = TypeVar("T")
@@ -43,6 +44,7 @@ class Write:
     caller_named: bool
     actor: str | None
     digest_key: bytes
+    index_state: IndexState
 
     def digest(self, *parts: str) -> str:
         """Keyed digest of `parts` in this scope; see `keyed_digest`."""

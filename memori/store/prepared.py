@@ -112,11 +112,13 @@ def _present(processes: Sequence[_Process | None]) -> tuple[tuple[int, _Process]
 
 
 def _convert(row: Row, results: Sequence[tuple[int, _Process]]) -> Row:
-    values = list(row)
+    values: list[Any] | None = None
     for at, process in results:
-        if values[at] is not None:
-            values[at] = process(values[at])
-    return tuple(values)
+        if row[at] is not None:
+            if values is None:
+                values = list(row)
+            values[at] = process(row[at])
+    return row if values is None else tuple(values)
 
 
 def _bind(compiled: _Compiled, values: Mapping[str, Any]) -> Sequence[Any]:

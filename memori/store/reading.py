@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections import namedtuple
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
-from types import SimpleNamespace
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 from sqlalchemy import (
     ColumnElement,
@@ -208,9 +208,8 @@ def glimpse_turns(
     return found
 
 
-def _whole(table: Table, row: tuple[Any, ...]) -> Any:
-    """A row by the names of its columns."""
-    return SimpleNamespace(**dict(zip(table.columns.keys(), row, strict=True)))
+_MemoryRow: Any = cast("Any", namedtuple)("_MemoryRow", memories.columns.keys())
+_TurnRow: Any = cast("Any", namedtuple)("_TurnRow", turns.columns.keys())
 
 
 @cache
@@ -283,7 +282,7 @@ def memories_at(connection: Connection, scope_id: int, numbers: Collection[int])
     for batch, size in _batches(sorted(numbers)):
         values: dict[str, Any] = {f"no_{at}": number for at, number in enumerate(batch)}
         for row in _whole_memories(size).run(connection, {"scope": scope_id, **values}):
-            whole = _whole(memories, row)
+            whole = _MemoryRow._make(row)
             found[whole.memory_no] = whole
     return found
 
@@ -296,7 +295,7 @@ def turns_at(connection: Connection, scope_id: int, places: Sequence[Place]) -> 
         for at, (session_no, seq) in enumerate(batch):
             values[f"session_{at}"], values[f"seq_{at}"] = session_no, seq
         for row in _whole_turns(size).run(connection, values):
-            whole = _whole(turns, row)
+            whole = _TurnRow._make(row)
             found[whole.session_no, whole.seq] = whole
     return found
 
