@@ -138,7 +138,7 @@ def revive(kind: type[T], answer: Mapping[str, Any]) -> T:
 
 def hash_payload(values: Mapping[str, Any], key: bytes) -> str:
     """Digest of what a write was asked to do, after redaction, to tell retries from reuse."""
-    text = json.dumps(values, sort_keys=True, default=_plain, ensure_ascii=False)
+    text = _PAYLOAD.encode(values)
     return hashlib.blake2b(text.encode(), key=key, digest_size=16).hexdigest()
 
 
@@ -148,3 +148,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return list(cast("tuple[Any, ...]", value))
     raise TypeError(f"{type(value).__name__} cannot be part of a payload")
+
+
+_PAYLOAD = json.JSONEncoder(sort_keys=True, default=_plain, ensure_ascii=False)
