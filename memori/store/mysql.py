@@ -25,10 +25,11 @@ from memori.store.url import DatabaseUrl
 OLDEST_MYSQL = (8, 0, 17)
 OLDEST_MARIADB = (10, 5)
 _STRICT = "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION"
-#: Deadlock, lock wait, and how Galera says that another node was first. A table, column or index
+#: Deadlock of rows or of named locks, lock wait, a table that is just being changed, and how
+#: Galera says that another node was first. A table, column or index
 #: that is there already was made by another node while this one began to: locks for migrations
 #: are each node's own.
-_CONFLICTS = frozenset({1205, 1213, 1180, 3101, 1050, 1060, 1061})
+_CONFLICTS = frozenset({1205, 1213, 1180, 1684, 3058, 3101, 1050, 1060, 1061})
 #: Too many connections, and a Galera node that is not part of its cluster at the moment.
 _NOT_READY = frozenset({1040, 1047, 1203, 1226})
 #: Server gone or stopping, session ended from outside, server became read-only.
