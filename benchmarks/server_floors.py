@@ -98,15 +98,14 @@ class _Mysql(ServerFloor):
                 f"scope_id integer NOT NULL, content text NOT NULL) {self._MADE}"
             )
             await cursor.execute(
-                "CREATE TABLE floor_texts (id integer PRIMARY KEY, content text NOT NULL) "
-                f"{self._MADE}"
+                "CREATE TABLE floor_texts (id integer PRIMARY KEY, content text NOT NULL, "
+                f"FULLTEXT KEY floor_words (content)) {self._MADE}"
             )
             await cursor.executemany(self._INSERT, [(row,) for row in rows])
             await cursor.executemany(
                 "INSERT INTO floor_texts (id, content) VALUES (%s, %s)", list(enumerate(rows))
             )
             await self._connection.commit()
-            await cursor.execute("CREATE FULLTEXT INDEX floor_words ON floor_texts (content)")
             await cursor.execute("ANALYZE TABLE floor_rows, floor_texts")
 
     async def insert(self, texts: Iterable[str]) -> None:

@@ -338,6 +338,7 @@ class Engine:
             caller_named=named,
             actor=self._actor,
             digest_key=scope.digest_key,
+            index_state=scope.index_state,
         )
 
     async def _read(

@@ -482,7 +482,11 @@ def as_json(value: Any) -> Any:
     if value is None or isinstance(value, str | int | float):
         return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {name: as_json(getattr(value, name)) for name in _field_names(type(value))}
+        fields = [(name, getattr(value, name)) for name in _field_names(type(value))]
+        return {
+            name: item if item is None or type(item) is str else as_json(item)
+            for name, item in fields
+        }
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, Mapping):

@@ -251,7 +251,7 @@ def _to_rank(key: Place, item: _Found, *, dated: bool) -> Row:
     glimpse = item.glimpse
     if isinstance(glimpse, MemoryGlimpse):
         said = (glimpse.valid_from or glimpse.recorded_at) if dated else None
-        return Row(*key, glimpse.content, "memory", at=said, category=glimpse.category)
+        return Row(*key, glimpse.content, "memory", None, None, said, glimpse.category)
     at = rows.in_offset(glimpse.at, glimpse.at_offset) if dated else None
     return Row(*key, glimpse.content, "turn", glimpse.speaker, glimpse.role, at)
 

@@ -119,13 +119,21 @@ def _request_terms() -> frozenset[str]:
     return frozenset(map(stem, _REQUEST_WORDS))
 
 
+@cache
+def _stop_words(languages: tuple[str, ...]) -> frozenset[str]:
+    """What is not searched for in a question that may be in these languages, likeliest first."""
+    likeliest, *others = languages
+    # English is among the languages of every question; its stop words are words elsewhere.
+    return stop_words(likeliest).union(*map(stop_words, others[:-1]))
+
+
 def _terms(
     words: list[str], periods: tuple[Period, ...]
 ) -> tuple[dict[str, float], dict[str, tuple[str, ...]]]:
     """Each term with its weight, and what else the word of a term is indexed as."""
-    likeliest, *others = languages_of_question(words)
-    # English is among the languages of every question; its stop words are words elsewhere.
-    stopped = stop_words(likeliest).union(*map(stop_words, others[:-1]))
+    languages = languages_of_question(words)
+    likeliest, *others = languages
+    stopped = _stop_words(languages)
     terms: dict[str, float] = {}
     forms: dict[str, tuple[str, ...]] = {}
     for word in [word for word in words if word not in stopped] or words:

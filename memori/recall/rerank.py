@@ -8,7 +8,7 @@ better than rank fusion. A signal only ever moves an item; none removes one.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -120,8 +120,13 @@ class Ranked(NamedTuple):
     @property
     def signals(self) -> tuple[Signal, ...]:
         """What made the score, the weightiest first."""
-        signals = [Signal(name=n, points=round(WEIGHTS[n] * v, 4)) for n, v in self.values.items()]
+        signals = [_signal(name, round(WEIGHTS[name] * v, 4)) for name, v in self.values.items()]
         return tuple(sorted(signals, key=lambda signal: -abs(signal.points)))
+
+
+@lru_cache(maxsize=4_096)
+def _signal(name: str, points: float) -> Signal:
+    return Signal(name=name, points=points)
 
 
 def rerank(query: Query, candidates: Sequence[Candidate], rows: Iterable[Row]) -> list[Ranked]:
@@ -185,79 +190,89 @@ class _Around:
 
 
 def _fuse(query: Query, candidate: Candidate, row: Row, best: _Best, around: _Around) -> Ranked:
-    values = _scores(candidate, row, best)
-    values.update(_reading(query, candidate, row, around))
-    if row.kind == "turn" and row.role == "user":
-        asker, fit = around.asking.get((row.session_no, row.seq - 1), (None, 0.0))
-        if fit and asker != (row.speaker or row.role):
-            values["answer"] = fit
+    of_kind = _memory_signals if row.kind == "memory" else _turn_signals
+    values = of_kind(query, candidate, row, best, around)
+    # What an item means includes its own words; only one without a vector is scored by them.
+    if candidate.meaning is None:
+        values["words"] = candidate.own / best.own
+    else:
+        values["meaning"] = candidate.meaning / max(best.meaning, _CLEAR_MEANING)
+    if query.periods and row.at is not None and (near := _nearness(query, row.at)):
+        values["time"] = near
     score = 0.0
     for name, value in values.items():
         score += WEIGHTS[name] * value
     return Ranked(candidate.session_no, candidate.seq, score, candidate.coverage, values)
 
 
-def _scores(candidate: Candidate, row: Row, best: _Best) -> dict[str, float]:
+def _memory_signals(
+    query: Query, candidate: Candidate, row: Row, best: _Best, around: _Around
+) -> dict[str, float]:
+    """The signals of a memory, where not 0."""
+    # A memory has no turns around it and no session: its own words stand in, so that it is
+    # neither helped nor hurt by not being part of a conversation.
     own = candidate.own / best.own
-    # What an item means includes its own words; only one without a vector is scored by them.
-    if candidate.meaning is None:
-        values = {"words": own}
-    else:
-        values = {"meaning": candidate.meaning / max(best.meaning, _CLEAR_MEANING)}
-    if row.kind == "memory":
-        # A memory has no turns around it and no session: its own words stand in, so that it is
-        # neither helped nor hurt by not being part of a conversation.
-        return {**values, "context": own, "session": own}
-    return {
-        **values,
+    # It is one statement by construction: short is no sign of emptiness.
+    values = {"context": own, "session": own, "substance": 1.0}
+    text = row.text[:_READ_CHARS]
+    asking = text.rstrip().endswith(_QUESTION_MARKS)
+    # Its words matter to few questions, and taking them apart costs the most here.
+    needed = asking or query.asks_when or query.asks_advice or query.asks_number
+    words = _split(text) if needed else ()
+    if not query.asks_summary:  # A summary is of what anybody said.
+        values["user"] = values["personal"] = 1.0
+        if query.first_person:
+            values["author"] = 1.0
+        values.update(_manner(query, candidate, row, words))
+    values.update(_kind(query, text, words, around.speakers, asking=asking))
+    return values
+
+
+def _turn_signals(
+    query: Query, candidate: Candidate, row: Row, best: _Best, around: _Around
+) -> dict[str, float]:
+    """The signals of a turn, where not 0."""
+    values = {
         "context": candidate.window / best.window,
         "session": candidate.session / best.session,
     }
-
-
-def _reading(query: Query, candidate: Candidate, row: Row, around: _Around) -> dict[str, float]:
-    """The signals that need the row, where not 0: who said it, when, what kind of saying it is."""
     text = row.text[:_READ_CHARS]
-    memory = row.kind == "memory"
-    asking = text.rstrip().endswith(_QUESTION_MARKS)
-    # The words of a memory matter to few questions, and taking them apart costs the most here.
-    needed = not memory or asking or query.asks_when or query.asks_advice or query.asks_number
-    folded = text.lower().replace("\u2019", "'") if needed else ""
-    words = folded.split()
-    # A memory is one statement by construction: short is no sign of emptiness.
-    values = {"substance": 1.0 if memory else min(1.0, len(words) / _SUBSTANTIAL_WORDS)}
+    words = _split(text)
+    values["substance"] = min(1.0, len(words) / _SUBSTANTIAL_WORDS)
+    user = row.role == "user"
     if not query.asks_summary:  # A summary is of what anybody said.
-        values.update(_manner(query, candidate, row, text, words))
-    if not memory and row.seq == 0 and row.role == "user":
-        values["opening"] = 1.0
-    if query.periods and row.at is not None and (near := _nearness(query, row.at)):
-        values["time"] = near
-    if kind := _kind(query, text, words, around.speakers):
-        values["kind"] = kind
-    if asking and len(words) < _SHORT_QUESTION_WORDS:
-        values["question"] = 1.0
+        if user:
+            values["user"] = 1.0
+            values.update(_manner(query, candidate, row, words))
+        if _is_author(query, row):
+            values["author"] = 1.0
+        if not _PERSONAL.isdisjoint(words) or _speaks_of_itself(text):
+            values["personal"] = 1.0
+    if user:
+        if row.seq == 0:
+            values["opening"] = 1.0
+        asker, fit = around.asking.get((row.session_no, row.seq - 1), (None, 0.0))
+        if fit and asker != (row.speaker or row.role):
+            values["answer"] = fit
+    asking = text.rstrip().endswith(_QUESTION_MARKS)
+    values.update(_kind(query, text, words, around.speakers, asking=asking))
     return values
+
+
+def _split(text: str) -> list[str]:
+    return text.lower().replace("\u2019", "'").split()
 
 
 def _manner(
-    query: Query, candidate: Candidate, row: Row, text: str, words: Sequence[str]
-) -> dict[str, float]:
-    """Who said it, and whether of themself, as a wish or as an order."""
-    memory = row.kind == "memory"
-    values: dict[str, float] = {}
-    if author := _authorship(query, row):
-        values["author"] = author
-    if memory or row.role == "user":
-        values["user"] = 1.0
-        if row.category == "rule" or candidate.standing:
-            values["instruction"] = 1.0
-        if query.asks_advice and (
-            row.category == "preference" or not _PREFERENCE_WORDS.isdisjoint(words)
-        ):
-            values["preference"] = 1.0
-    if memory or not _PERSONAL.isdisjoint(words) or _speaks_of_itself(text):
-        values["personal"] = 1.0
-    return values
+    query: Query, candidate: Candidate, row: Row, words: Sequence[str]
+) -> Iterator[tuple[str, float]]:
+    """Whether a memory, or what the user said, is an order or a wish."""
+    if row.category == "rule" or candidate.standing:
+        yield "instruction", 1.0
+    if query.asks_advice and (
+        row.category == "preference" or not _PREFERENCE_WORDS.isdisjoint(words)
+    ):
+        yield "preference", 1.0
 
 
 def _asks(text: str) -> bool:
@@ -270,13 +285,18 @@ def _nearness(query: Query, at: datetime) -> float:
     return near if near > 0.01 else 0.0
 
 
-def _kind(query: Query, text: str, words: Sequence[str], speakers: frozenset[str]) -> float:
-    """How far a text holds the kind of thing that is asked for, 0..1."""
-    if query.asks_when and not _TIME_WORDS.isdisjoint(words):
-        return 1.0
-    if query.asks_number and (_DIGIT.search(text) or not _NUMBER_WORDS.isdisjoint(words)):
-        return 1.0
-    return min(1.0, _count_names(text, speakers) / _NAMES) if query.asks_name else 0.0
+def _kind(
+    query: Query, text: str, words: Sequence[str], speakers: frozenset[str], *, asking: bool
+) -> Iterator[tuple[str, float]]:
+    """Whether a text is a mere question, and how far it holds the kind of thing asked for."""
+    if asking and len(words) < _SHORT_QUESTION_WORDS:
+        yield "question", 1.0
+    if (query.asks_when and not _TIME_WORDS.isdisjoint(words)) or (
+        query.asks_number and (_DIGIT.search(text) or not _NUMBER_WORDS.isdisjoint(words))
+    ):
+        yield "kind", 1.0
+    elif query.asks_name and (names := _count_names(text, speakers)):
+        yield "kind", min(1.0, names / _NAMES)
 
 
 def _count_names(text: str, speakers: frozenset[str]) -> int:
@@ -293,12 +313,11 @@ def _speaks_of_itself(text: str) -> bool:
     return not text.isascii() and _PERSONAL_EASTERN.search(text) is not None
 
 
-def _authorship(query: Query, row: Row) -> float:
-    if row.kind == "memory":
-        return float(query.first_person)
+def _is_author(query: Query, row: Row) -> bool:
+    """Whether a turn was said by whom the question names, or by the user who asks of themself."""
     if row.speaker and not query.words.isdisjoint(_name_words(row.speaker)):
-        return 1.0
-    return float(query.first_person and row.role == "user")
+        return True
+    return query.first_person and row.role == "user"
 
 
 @lru_cache(maxsize=1_024)

@@ -20,7 +20,7 @@ from memori.store import index, items, reindex
 from memori.store.check_rows import check_item
 from memori.store.findings import Findings, row_name
 from memori.store.paging import all_rows
-from memori.store.scopes import KnownScope, read_counts
+from memori.store.scopes import KnownScope, read_counts, read_index_state
 from memori.store.tables import MEMORY_SHELF, labels, memories, postings, scopes, turns
 from memori.text.analyser import ANALYSER_GENERATION
 
@@ -234,7 +234,7 @@ def _index_again(
     connection: Connection, scope_id: int, places: Mapping[index.Place, set[Entry]]
 ) -> None:
     """Make the index of some places anew from their rows as they are now."""
-    generations = set(index.generations(connection, scope_id))
+    generations = set(read_index_state(connection, scope_id).generations)
     for place, extra in places.items():
         table, values = _item_at(connection, scope_id, place)
         terms: Mapping[str, int] = items.terms_of(table, values) if values else {}

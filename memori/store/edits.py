@@ -149,8 +149,8 @@ def refresh_index(w: Write, row: Row[Any], changed: Mapping[str, Any]) -> None:
             replace=True,
         )
     if terms is not None:
-        index.remove_items(w.connection, w.scope_id, [(place, terms_of(row))])
-        index.add_items(w.connection, w.scope_id, [(place, terms)])
+        index.remove_items(w.connection, w.scope_id, w.index_state, [(place, terms_of(row))])
+        index.add_items(w.connection, w.scope_id, w.index_state, [(place, terms)])
 
 
 def _plain(value: Any) -> Any:

@@ -32,7 +32,7 @@ from sqlalchemy import (
 
 from memori.store import vectors
 from memori.store.prepared import Prepared
-from memori.store.scopes import add_to_counts
+from memori.store.scopes import IndexState, add_to_counts
 from memori.store.tables import (
     LABEL_CHARS,
     MEMORY_SHELF,
@@ -40,7 +40,6 @@ from memori.store.tables import (
     labels,
     postings,
     scopes,
-    vector_scopes,
 )
 
 #: Numbers of terms that a statement may be written for.
@@ -50,11 +49,6 @@ Place = tuple[int, int]
 #: A session number no turn has.
 NOWHERE = -1
 
-_GENERATIONS = Prepared(
-    select(scopes.c.index_generation, scopes.c.building_generation, vector_scopes.c.scope_id)
-    .outerjoin(vector_scopes, vector_scopes.c.scope_id == scopes.c.scope_id)
-    .where(scopes.c.scope_id == bindparam("scope"))
-)
 _INSERT_POSTINGS = Prepared(postings.insert(), [column.name for column in postings.columns])
 _INSERT_LABELS = labels.insert()
 _DELETE_POSTINGS = delete(postings).where(
@@ -77,32 +71,37 @@ _DELETE_LABELS = delete(labels).where(
 
 
 def add_items(
-    connection: Connection, scope_id: int, items: Sequence[tuple[Place, Mapping[str, int]]]
+    connection: Connection,
+    scope_id: int,
+    state: IndexState,
+    items: Sequence[tuple[Place, Mapping[str, int]]],
 ) -> None:
     """Index items by their terms.
 
     Args:
         connection: inside a write transaction.
-        scope_id: the owner.
+        scope_id: the owner, held.
+        state: what is to be reached there.
         items: `(place, term -> frequency)` of each.
     """
-    written, embedded = _state(connection, scope_id)
-    for generation in written:
+    for generation in state.generations:
         insert_postings(connection, scope_id, generation, items)
-    if embedded:
+    if state.embedded:
         vectors.await_vectors(connection, scope_id, [place for place, _ in items])
     tokens = sum(sum(terms.values()) for _, terms in items)
     add_to_counts(connection, scope_id, len(items), tokens)
 
 
 def remove_items(
-    connection: Connection, scope_id: int, items: Sequence[tuple[Place, Mapping[str, int]]]
+    connection: Connection,
+    scope_id: int,
+    state: IndexState,
+    items: Sequence[tuple[Place, Mapping[str, int]]],
 ) -> None:
-    """Take items out of the index; `items` as they were given to `add_items`."""
-    written, embedded = _state(connection, scope_id)
-    for generation in written:
+    """Take items out of the index; arguments as they were given to `add_items`."""
+    for generation in state.generations:
         delete_postings(connection, scope_id, generation, items)
-    if embedded:
+    if state.embedded:
         vectors.drop(connection, scope_id, [place for place, _ in items])
     tokens = sum(sum(terms.values()) for _, terms in items)
     add_to_counts(connection, scope_id, -len(items), -tokens)
@@ -456,14 +455,3 @@ def _bounded(text: str) -> str:
     if len(text) <= LABEL_CHARS:
         return text
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
-
-
-def generations(connection: Connection, scope_id: int) -> list[int]:
-    """The generation recall reads, and the one being built if there is one."""
-    return _state(connection, scope_id)[0]
-
-
-def _state(connection: Connection, scope_id: int) -> tuple[list[int], bool]:
-    """The generations to write, and whether the scope has vectors."""
-    [(active, building, embedded)] = _GENERATIONS.run(connection, {"scope": scope_id})
-    return [active] if building is None else [active, building], embedded is not None

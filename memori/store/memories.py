@@ -92,7 +92,7 @@ def remember(w: Write, new: NewMemory) -> Receipt:
     _INSERT.run(w.connection, {"memory_no": memory_no, **_row(w, new, memory_id, digest, olds)})
     place = (MEMORY_SHELF, memory_no)
     if not new.quarantined:
-        index.add_items(w.connection, w.scope_id, [(place, new.terms)])
+        index.add_items(w.connection, w.scope_id, w.index_state, [(place, new.terms)])
         index.set_labels(
             w.connection,
             w.scope_id,
@@ -183,7 +183,7 @@ def index_row(w: Write, row: Row[Any]) -> None:
     if row.quarantined:
         return
     place = (MEMORY_SHELF, row.memory_no)
-    index.add_items(w.connection, w.scope_id, [(place, terms_of(row))])
+    index.add_items(w.connection, w.scope_id, w.index_state, [(place, terms_of(row))])
     index.set_labels(
         w.connection,
         w.scope_id,
@@ -241,7 +241,7 @@ def hide(w: Write, row: Row[Any], root: str | None = None) -> None:
     """
     if not row.quarantined:
         place = (MEMORY_SHELF, row.memory_no)
-        index.remove_items(w.connection, w.scope_id, [(place, terms_of(row))])
+        index.remove_items(w.connection, w.scope_id, w.index_state, [(place, terms_of(row))])
         index.clear_labels(w.connection, w.scope_id, place)
     set_columns(
         w,

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, bindparam, select
 from memori.errors import OperationConflict
 from memori.ids import new_id, new_number
 from memori.store.prepared import Prepared
+from memori.store.scopes import IndexState
 from memori.store.tables import events, operations
 
 T = TypeVar("T")
@@ -43,6 +44,7 @@ class Write:
     caller_named: bool
     actor: str | None
     digest_key: bytes
+    index_state: IndexState
 
     def digest(self, *parts: str) -> str:
         """Keyed digest of `parts` in this scope; see `keyed_digest`."""
@@ -136,7 +138,7 @@ def revive(kind: type[T], answer: Mapping[str, Any]) -> T:
 
 def hash_payload(values: Mapping[str, Any], key: bytes) -> str:
     """Digest of what a write was asked to do, after redaction, to tell retries from reuse."""
-    text = json.dumps(values, sort_keys=True, default=_plain, ensure_ascii=False)
+    text = _PAYLOAD.encode(values)
     return hashlib.blake2b(text.encode(), key=key, digest_size=16).hexdigest()
 
 
@@ -146,3 +148,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return list(cast("tuple[Any, ...]", value))
     raise TypeError(f"{type(value).__name__} cannot be part of a payload")
+
+
+_PAYLOAD = json.JSONEncoder(sort_keys=True, default=_plain, ensure_ascii=False)

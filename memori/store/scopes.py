@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, bindparam, or_, select
+from sqlalchemy import ColumnElement, Connection, bindparam, exists, or_, select
 
 from memori.model import Scope
 from memori.store.prepared import Prepared, Row
-from memori.store.tables import scope_counts, scopes
+from memori.store.tables import scope_counts, scopes, vector_scopes
 from memori.text.analyser import ANALYSER_GENERATION
 
 _KEY_BYTES = 32
@@ -19,6 +19,11 @@ _KEY_BYTES = 32
 #: name it, since an empty user is refused.
 OWNED = scopes.c.user_id != ""
 _COUNT_WRITE = scopes.update().values(writes=scopes.c.writes + 1)
+_INDEX_STATE = (
+    scopes.c.index_generation,
+    scopes.c.building_generation,
+    exists().where(vector_scopes.c.scope_id == scopes.c.scope_id).label("embedded"),
+)
 
 
 class _Way:
@@ -27,7 +32,7 @@ class _Way:
     _count = Prepared(_COUNT_WRITE.where(scopes.c.scope_id == bindparam("scope")))
 
     def __init__(self, *named: ColumnElement[bool]) -> None:
-        wanted = scopes.c.scope_id, scopes.c.digest_key
+        wanted = scopes.c.scope_id, scopes.c.digest_key, *_INDEX_STATE
         found = select(*wanted).where(*named)
         self._read = Prepared(found)
         self._lock = Prepared(found.with_for_update())
@@ -51,6 +56,7 @@ class _Way:
 
 _BY_NAME = _Way(scopes.c.namespace == bindparam("namespace"), scopes.c.user_id == bindparam("user"))
 _BY_NUMBER = _Way(scopes.c.scope_id == bindparam("scope"), OWNED)
+_STATE = Prepared(select(*_INDEX_STATE).where(scopes.c.scope_id == bindparam("scope")))
 _COUNTS = Prepared(
     select(scope_counts.c.item_count, scope_counts.c.term_count).where(
         scope_counts.c.scope_id == bindparam("scope")
@@ -58,14 +64,27 @@ _COUNTS = Prepared(
 )
 
 
+class IndexState(NamedTuple):
+    """What a write of an item has to reach.
+
+    `generations` are the one recall reads, and the one being built if there is one; `embedded`
+    says that the scope has vectors.
+    """
+
+    generations: tuple[int, ...]
+    embedded: bool
+
+
 class KnownScope(NamedTuple):
     """A scope's number here, and the key of its digests, which goes with it wherever it is copied.
 
-    A number is good for one transaction: another process may rename or erase the scope.
+    A number is good for one transaction: another process may rename or erase the scope. So is
+    `index_state`, and only where the scope is held.
     """
 
     scope_id: int
     digest_key: bytes
+    index_state: IndexState
 
 
 def find_scope(connection: Connection, scope: Scope, *, hold: bool = False) -> KnownScope | None:
@@ -111,7 +130,21 @@ def read_marks(connection: Connection, wanted: Sequence[Scope]) -> dict[Scope, M
 
 
 def _known(found: Sequence[tuple[Any, ...]]) -> KnownScope | None:
-    return KnownScope(found[0][0], bytes.fromhex(found[0][1])) if found else None
+    if not found:
+        return None
+    scope_id, key, *state = found[0]
+    return KnownScope(scope_id, bytes.fromhex(key), _index_state(*state))
+
+
+def read_index_state(connection: Connection, scope_id: int) -> IndexState:
+    """What a write of an item has to reach in this scope, owned or not."""
+    [state] = _STATE.run(connection, {"scope": scope_id})
+    return _index_state(*state)
+
+
+def _index_state(active: int, building: int | None, embedded: bool) -> IndexState:
+    written = (active,) if building in (None, active) else (active, building)
+    return IndexState(written, bool(embedded))
 
 
 def ensure_scope(connection: Connection, scope: Scope, now: datetime) -> KnownScope:
@@ -138,7 +171,7 @@ def make_scope(
     ).inserted_primary_key
     scope_id: int = inserted[0]
     connection.execute(scope_counts.insert().values(scope_id=scope_id, item_count=0, term_count=0))
-    return KnownScope(scope_id, digest_key)
+    return KnownScope(scope_id, digest_key, IndexState((ANALYSER_GENERATION,), embedded=False))
 
 
 def add_to_counts(connection: Connection, scope_id: int, items: int, tokens: int) -> None:

@@ -60,7 +60,8 @@ def insert_rows(
         for values, found in zip(rows, terms, strict=True)
         if items.is_indexed(values)
     ]
-    index.add_items(connection, scope_id, [(place, found) for place, found, _ in shown])
+    state = scopes.read_index_state(connection, scope_id)
+    index.add_items(connection, scope_id, state, [(place, found) for place, found, _ in shown])
     index.insert_labels(connection, scope_id, [(place, pairs) for place, _, pairs in shown])
 
 

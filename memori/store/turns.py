@@ -131,7 +131,7 @@ def record(
         for row in rows:
             _INSERT_TURN.run(w.connection, row)
         if items:
-            index.add_items(w.connection, w.scope_id, items)
+            index.add_items(w.connection, w.scope_id, w.index_state, items)
         _label(w, rows)
         detail = {"first_seq": first, "last_seq": seq - 1}
         w.event("recorded", "session", session_id, detail=detail)
@@ -237,7 +237,7 @@ def index_row(w: Write, row: Row[Any]) -> None:
     if row.quarantined:
         return
     place = (row.session_no, row.seq)
-    index.add_items(w.connection, w.scope_id, [(place, terms_of(row))])
+    index.add_items(w.connection, w.scope_id, w.index_state, [(place, terms_of(row))])
     index.set_labels(w.connection, w.scope_id, place, metadata=row.metadata)
 
 
@@ -245,7 +245,7 @@ def hide(w: Write, row: Row[Any], root: str | None = None) -> None:
     """Take a turn out of sight and out of the index; `root` as in `memories.hide`."""
     if not row.quarantined:
         place = (row.session_no, row.seq)
-        index.remove_items(w.connection, w.scope_id, [(place, terms_of(row))])
+        index.remove_items(w.connection, w.scope_id, w.index_state, [(place, terms_of(row))])
         index.clear_labels(w.connection, w.scope_id, place)
     set_columns(
         w,

@@ -165,13 +165,15 @@ def stem(word: str, language: str = DEFAULT) -> str:
         language: of the text around it, as `memori.text.languages` names it. A word in another
             script than Latin is read by the stemmer of its script.
     """
-    if len(word) < 3 or not word[0].isalpha() or any(c.isdecimal() for c in word):
-        return word[:MAX_TERM_CHARS]
+    if len(word) < 3:
+        return word
     if word.isascii():
         if not word.isalpha():
             return word[:MAX_TERM_CHARS]
         if language == DEFAULT:
             word = BASE_FORMS.get(word, word)
+    elif not word[0].isalpha() or any(c.isdecimal() for c in word):
+        return word[:MAX_TERM_CHARS]
     elif script := stemmer_of_script(word):
         language = script
     elif language == DEFAULT or is_dense(word):

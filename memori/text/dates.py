@@ -123,6 +123,8 @@ def find_periods(text: str, now: datetime) -> tuple[Period, ...]:
     are passed over.
     """
     text = text[:MAX_CHARS]
+    if text.isascii() and _NAMES_TIME.isdisjoint(_WORD_OR_DIGIT.findall(text.lower())):
+        return ()
     found: list[tuple[int, int, Period]] = []
     for pattern, read in _READERS:
         for match in pattern.finditer(text):
@@ -308,6 +310,18 @@ def _any_of(words: dict[str, int]) -> str:
 _MONTH = rf"(?P<month>{_any_of(_MONTHS)})\b\.?"
 _UNITS = r"(?P<unit>day|week|month|year)"
 _COUNT = rf"(?P<count>[0-9]{{1,4}}|(?:a )?(?:couple|few)(?: of)?|{_any_of(_NUMBERS)})"
+# Without one of these a text in ASCII names no time, which is quicker to see than by the readers.
+_WORD_OR_DIGIT = re.compile("[a-z]+|[0-9]")
+_NAMES_TIME = frozenset(
+    {
+        *_MONTHS,
+        *_WEEKDAYS,
+        *_SEASONS,
+        *_STEPS,
+        *"ago yesterday today tonight tomorrow".split(),
+        *"0123456789",
+    }
+)
 # Most exact first: what one reader has taken, a later one does not read again.
 _READERS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], datetime], Period]], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), read)

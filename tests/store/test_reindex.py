@@ -55,8 +55,9 @@ async def test_an_old_index_is_rebuilt_and_removed(
     raw.close()
 
 
+@pytest.mark.parametrize("done", range(9))  # before, in, and after the switch
 async def test_an_interrupted_rebuild_goes_on_where_it_stopped(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, done: int
 ) -> None:
     monkeypatch.setattr(reindex, "BATCH", 2)
     url = await _filled(tmp_path / "m.db")
@@ -66,7 +67,7 @@ async def test_an_interrupted_rebuild_goes_on_where_it_stopped(
     def count(*args: object, **kwargs: object) -> bool:
         nonlocal steps
         steps += 1
-        return whole(*args, **kwargs) if steps < 4 else False  # type: ignore[arg-type]
+        return whole(*args, **kwargs) if steps <= done else False  # type: ignore[arg-type]
 
     monkeypatch.setattr(reindex, "step", count)
     async with AsyncMemori(url) as memori:
