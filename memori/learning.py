@@ -165,8 +165,7 @@ class Learning(Engine):
 
     async def _learn_step(self) -> Outcome:
         database = await self._open()
-        counted = await database.read(lambda c: jobs.count(c, self._time(c)))
-        if not counted.due:
+        if not await database.read(lambda c: jobs.any_due(c, self._time(c))):
             return Outcome.IDLE
         claiming = asyncio.ensure_future(database.write(lambda c: jobs.claim(c, self._time(c))))
         try:

@@ -109,6 +109,12 @@ def read_clock(connection: Connection) -> datetime:
     return now if now.tzinfo is not None else now.replace(tzinfo=UTC)
 
 
+def any_due(connection: Connection, now: datetime) -> bool:
+    """Whether there is anything to take, in whichever scope."""
+    found = connection.execute(select(_c.id).where(_is_due(now), _owned()).limit(1))
+    return found.first() is not None
+
+
 def claim(connection: Connection, now: datetime) -> Claim | None:
     """Take the due jobs of the session that has waited longest; None when none is due.
 
@@ -116,7 +122,7 @@ def claim(connection: Connection, now: datetime) -> Claim | None:
     """
     due = select(_c.scope_id, _c.session_no, func.min(_c.id).label("first"))
     found = connection.execute(
-        due.where(_is_due(now))
+        due.where(_is_due(now), _owned())
         .group_by(_c.scope_id, _c.session_no)
         .order_by(func.min(_c.id))
         .limit(_CANDIDATES)
@@ -251,11 +257,7 @@ def revive(connection: Connection, scope_id: int) -> int:
 
 def count(connection: Connection, now: datetime, scope_id: int | None = None) -> Queue:
     """How many jobs there are, in one scope or in all that have an owner."""
-    here: ColumnElement[bool] = (
-        _c.scope_id == scope_id
-        if scope_id is not None
-        else exists().where(scopes.c.scope_id == _c.scope_id, OWNED)
-    )
+    here = _owned() if scope_id is None else _c.scope_id == scope_id
 
     def number(*conditions: ColumnElement[bool]) -> int:
         return connection.execute(
@@ -311,6 +313,11 @@ def drop_empty(connection: Connection, scope_id: int, session_numbers: Sequence[
         connection.execute(
             jobs.delete().where(_c.scope_id == scope_id, _c.session_no == session_no, ~left)
         )
+
+
+def _owned() -> ColumnElement[bool]:
+    """Of a scope that is somebody's, neither being copied here nor being erased."""
+    return exists().where(scopes.c.scope_id == _c.scope_id, OWNED)
 
 
 def _is_due(now: datetime) -> ColumnElement[bool]:

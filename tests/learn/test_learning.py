@@ -99,6 +99,18 @@ async def test_learning_that_is_switched_off_does_not_start(opened: Opener) -> N
     assert await _memories(memori) == []
 
 
+async def test_where_learning_is_on_every_turn_is_learnt_from(opened: Opener) -> None:
+    settings = (await opened()).settings
+    on = settings.model_copy(
+        update={"learning": settings.learning.model_copy(update={"enabled": True})}
+    )
+    memori = await opened(settings=on)
+    await memori.record([{"role": "user", "content": "I live in Porto"}])
+    await memori.record([{"role": "user", "content": "I love tea"}], learn=False)
+    await memori.flush(20)
+    assert await _contents(memori) == {"The user lives in Porto"}
+
+
 class _Counting(RuleAgent):
     """Counts what it is given, and lets others run meanwhile."""
 
