@@ -68,6 +68,10 @@ class DatabaseSettings(_Section):
         pattern=r"^([a-z][a-z0-9_]{0,19})?$",
         description="begins the name of every table, where the database holds other things",
     )
+    pgvector: bool = Field(
+        default=True,
+        description="compare vectors inside PostgreSQL where its extension vector is installed",
+    )
 
 
 class MemorySettings(_Section):

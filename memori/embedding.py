@@ -20,11 +20,11 @@ from sqlalchemy import Connection
 
 from memori.config import EmbeddingSettings
 from memori.embed import Embedder, Refused, Unavailable, packaged_embedder
-from memori.embed.storage import Storage, pack
+from memori.embed.storage import Storage, pack, unpack
 from memori.errors import MemoriError
 from memori.model import EmbeddingStats
 from memori.recall.meaning import Meaning, VectorCache
-from memori.store import vectors
+from memori.store import pgvector, vectors
 from memori.store.database import Database
 from memori.store.tables import GENERATION_CHARS
 
@@ -201,11 +201,15 @@ class Embedding:
                     waiting = partial(vectors.scopes_waiting, generation=self.generation)
                     due |= set(await database.read(waiting))
                 if not due:
-                    return
+                    break
                 for scope_id in sorted(due):
                     await self._fill(database, scope_id)
                 if not everywhere:
                     return
+            if everywhere:
+                unfilled = partial(pgvector.scopes_unfilled, generation=self.generation)
+                for scope_id in await database.read(unfilled):
+                    await self._fill_in(database, scope_id)
 
     async def _begin(self, database: Database) -> None:
         """Start to build this generation where another one, or none, is read."""
@@ -248,11 +252,24 @@ class Embedding:
                     embedded=list(zip(batch, packed, strict=True)),
                 )
             )
+        await self._fill_in(database, scope_id)
         if building:
             # The queue ran empty under the last batch: now it switches, and old vectors go.
             while await database.write(advance):
                 pass
             await self._drop_older(database)
+
+    async def _fill_in(self, database: Database, scope_id: int) -> None:
+        """Give the vectors to PostgreSQL's extension too, where there is one."""
+        fill = partial(
+            pgvector.fill,
+            scope_id=scope_id,
+            generation=self.generation,
+            as_numbers=partial(_numbers, storage=self._storage),
+        )
+        if await database.read(pgvector.is_used):
+            while await database.write(fill):
+                pass
 
     async def _drop_older(self, database: Database) -> None:
         """Let go of embedders whose generation no scope reads any more."""
@@ -308,6 +325,10 @@ def generation_of(embedder: Embedder, storage: Storage) -> str:
         return name
     digest = hashlib.sha256(embedder.model.encode()).hexdigest()
     return f"{embedder.model.partition('/')[0]}/sha256:{digest} {storage}"
+
+
+def _numbers(blob: bytes, storage: Storage) -> list[float]:
+    return unpack([blob], storage)[0].tolist()
 
 
 def _said(error: Exception) -> str:
