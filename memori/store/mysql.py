@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import ssl
 from collections.abc import Generator
@@ -24,7 +25,11 @@ from memori.store.url import DatabaseUrl
 #: and arithmetic in double precision.
 OLDEST_MYSQL = (8, 0, 17)
 OLDEST_MARIADB = (10, 5)
-_STRICT = "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION"
+#: Strict, with the modes that MySQL wants beside it.
+_STRICT = (
+    "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,"
+    "NO_ENGINE_SUBSTITUTION"
+)
 #: Deadlock of rows or of named locks, lock wait, a table that is just being changed, and how
 #: Galera says that another node was first. A table, column or index
 #: that is there already was made by another node while this one began to: locks for migrations
@@ -50,6 +55,8 @@ _REMEDIES = {
     1251: "check the user and the password in the URL",
     1193: "check that the server is MySQL or MariaDB",
 }
+# What the server notes goes to this log, and from there to standard error unless someone listens.
+logging.getLogger("asyncmy").addHandler(logging.NullHandler())
 _TLS_OFF = frozenset({"disable", "disabled", "false", "0", "prefer", "preferred", "allow"})
 _TLS_UNCHECKED = frozenset({"require", "required", "true", "1"})
 _TLS_CHECKED = frozenset({"verify-ca", "verify_ca"})
