@@ -159,6 +159,9 @@ class MemoryGlimpse(NamedTuple):
     recorded_at: datetime | None
     session_id: str | None
     agent_id: str | None
+    importance: float
+    trust: float
+    pinned: bool
 
 
 class TurnGlimpse(NamedTuple):
