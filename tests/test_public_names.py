@@ -38,6 +38,7 @@ NAMES = [
     "OperationConflict",
     "Page",
     "ProviderConfig",
+    "Recalled",
     "Receipt",
     "Relation",
     "Renamed",

@@ -3,11 +3,15 @@
 Exact, in numpy, over the owner's vectors alone. They are kept in memory for the scopes asked last,
 within a bound, and brought up to date from the database inside the transaction that reads them:
 two counters of the scope say whether something was added or removed, by whichever process.
+
+PostgreSQL with its extension `vector` compares the first questions of a scope itself, and all of
+them where the scope exceeds the bound: that takes a tenth of reading its vectors, and ten times as
+long as comparing what was read.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
@@ -15,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from memori.embed.storage import Storage, unpack
 from memori.recall.rank import PLACE_BITS
-from memori.store import vectors
+from memori.store import pgvector, vectors
 
 if TYPE_CHECKING:
     from numpy import float32, int64
@@ -29,6 +33,11 @@ if TYPE_CHECKING:
 NEAR = 0.2
 #: The cosine of unrelated texts, and how many such texts it stands for in the average of a scope.
 _UNRELATED, _UNRELATED_COUNT = 0.1, 20
+#: Questions that a database which can compare is asked before a scope's vectors are read: by then
+#: reading them at first would have cost as much.
+_LEFT_TO_DATABASE = 10
+#: How many scopes are counted for that.
+_MOST_COUNTED = 100_000
 #: How many numbers are turned to float32 at once: what a processor's cache holds.
 _BLOCK_NUMBERS = 1 << 16
 
@@ -84,6 +93,8 @@ class VectorCache:
         """`limit_bytes` bounds what is kept between questions."""
         self._limit = limit_bytes
         self._kept: OrderedDict[int, _Kept] = OrderedDict()
+        self._asked: Counter[int] = Counter()
+        self._too_large: set[int] = set()
         self._lock = Lock()
 
     @property
@@ -91,6 +102,17 @@ class VectorCache:
         """Bytes kept now."""
         with self._lock:
             return sum(kept.rows.size for kept in self._kept.values())
+
+    def is_worth_reading(self, scope_id: int) -> bool:
+        """Whether a scope's vectors are to be read although the database can compare them."""
+        with self._lock:
+            if scope_id in self._kept:
+                return True
+            if len(self._asked) >= _MOST_COUNTED:
+                self._asked.clear()
+                self._too_large.clear()
+            self._asked[scope_id] += 1
+            return self._asked[scope_id] > _LEFT_TO_DATABASE and scope_id not in self._too_large
 
     def read(
         self,
@@ -117,7 +139,7 @@ class VectorCache:
             size += pages[-1].size
             if size > self._limit:
                 # Too many to keep: what was read is used, the rest follows page by page.
-                self.forget(scope_id)
+                self.forget(scope_id, too_large=True)
                 return _chained(pages, source, storage)
         rows = _joined(pages)
         if rows is None:
@@ -125,10 +147,12 @@ class VectorCache:
         self._keep(scope_id, _Kept(state.epoch, generation, state.added, state.removed, rows))
         return [rows]
 
-    def forget(self, scope_id: int) -> None:
-        """Drop what is kept of a scope."""
+    def forget(self, scope_id: int, *, too_large: bool = False) -> None:
+        """Drop what is kept of a scope; `too_large` says that it does not come back."""
         with self._lock:
             self._kept.pop(scope_id, None)
+            if too_large:
+                self._too_large.add(scope_id)
 
     def _top_up(
         self,
@@ -214,9 +238,14 @@ class Meaning:
         question = self._by_generation.get(state.generation)
         if question is None:
             return None
+        storage = self._storage[state.generation]
+        if pgvector.is_used(connection) and not self._cache.is_worth_reading(scope_id):
+            numbers = question.tolist()
+            compared = pgvector.compare(connection, scope_id, state.generation, numbers, PLACE_BITS)
+            if compared is not None:
+                return _as_nearness(compared, question, storage)
         places: list[Any] = []
         cosines: list[Any] = []
-        storage = self._storage[state.generation]
         for rows in self._cache.read(connection, scope_id, state.generation, storage, state):
             if rows.numbers.shape[1] != len(question):
                 return None  # an endpoint's model changed behind its name
@@ -225,6 +254,26 @@ class Meaning:
         if not places:
             return None
         return Nearness(np.concatenate(places), np.concatenate(cosines))
+
+
+def _as_nearness(
+    compared: pgvector.Compared, question: Vectors, storage: Storage
+) -> Nearness | None:
+    """What the database compared, with the few rows it left to us, in order of place."""
+    import numpy as np
+
+    places = np.frombuffer(compared.places, ">i8").astype(np.int64)
+    cosines = np.frombuffer(compared.cosines, ">f4").astype(np.float32)
+    if compared.unfilled:
+        rows = _as_rows(compared.unfilled, storage)
+        if rows.numbers.shape[1] != len(question):
+            return None
+        places = np.concatenate([places, rows.places])
+        cosines = np.concatenate([cosines, rows.cosines(question)])
+    if not len(places):
+        return None
+    order = np.argsort(places, kind="stable")
+    return Nearness(places[order], cosines[order])
 
 
 def _as_rows(page: Sequence[tuple[int, int, bytes]], storage: Storage) -> Rows:

@@ -84,7 +84,8 @@ def check_scope(
         problem = f"says {counted[0]} items of {counted[1]} terms; there are {item_count} of "
         found.add("count", scope, "scope_counts", f"{problem}{term_count}", repairable=True)
     if wrong or counted != (item_count, term_count):
-        found.mend("totals counted again", partial(reindex.recount, scope_id=known.scope_id))
+        number = known.scope_id
+        found.mend("totals counted again", number, partial(reindex.recount, scope_id=number))
 
 
 def _check_generations(reading: _Reading, scope: Scope, found: Findings) -> None:
@@ -94,7 +95,9 @@ def _check_generations(reading: _Reading, scope: Scope, found: Findings) -> None
         return
     problem = "index rows of a generation that nobody reads"
     found.add("index", scope, f"scopes {number}", problem, repairable=True)
-    found.mend("index rows left to be removed", partial(reindex.remove_others, scope_id=number))
+    found.mend(
+        "index rows left to be removed", number, partial(reindex.remove_others, scope_id=number)
+    )
 
 
 def _wrong_length(
@@ -108,9 +111,8 @@ def _wrong_length(
     problem = f"its length is noted as {values['length']} terms, and is {length}"
     found.add("index", scope, row_name(table.name, values["id"]), problem, repairable=True)
     place = items.place_of(table, values)
-    found.mend(
-        "items indexed again", partial(_index_again, scope_id=known.scope_id, places={place: set()})
-    )
+    step = partial(_index_again, scope_id=known.scope_id, places={place: set()})
+    found.mend("items indexed again", known.scope_id, step)
 
 
 class _Sums:
@@ -215,9 +217,8 @@ def _compare(reading: _Reading, scope: Scope, buckets: frozenset[int], found: Fi
     places = sorted(wrong)
     for first in range(0, len(places), _MENDED):
         some = {place: wrong[place].extra for place in places[first : first + _MENDED]}
-        found.mend(
-            "items indexed again", partial(_index_again, scope_id=reading.scope_id, places=some)
-        )
+        step = partial(_index_again, scope_id=reading.scope_id, places=some)
+        found.mend("items indexed again", reading.scope_id, step)
 
 
 def _name(scope: Scope, where: str, wrong: _Wrong, found: Findings) -> None:

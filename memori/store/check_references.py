@@ -101,6 +101,7 @@ def check_owners(connection: Connection, found: Findings) -> None:
             if derived:
                 found.mend(
                     "index rows of nobody deleted",
+                    None,
                     lambda c, table=table, scope_id=scope_id: _delete_lost(c, table, scope_id),
                 )
 
@@ -168,6 +169,7 @@ def _check_order(connection: Connection, scope_id: int, scope: Scope, found: Fin
         )
         found.mend(
             "turn numbers of sessions set",
+            scope_id,
             lambda c, number=row.session_no: _number_again(c, scope_id, number),
         )
 

@@ -32,6 +32,7 @@ def check_item(
         if right:
             found.mend(
                 "digests made again",
+                known.scope_id,
                 partial(_set, table=table, scope_id=known.scope_id, values=values, right=right),
             )
 

@@ -12,7 +12,6 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, exists, or_, sele
 from memori.model import Scope
 from memori.store import vectors
 from memori.store.findings import Findings, row_name
-from memori.store.scopes import read_scope
 from memori.store.tables import MEMORY_SHELF, memories, turns, vector_queue
 from memori.store.tables import vectors as vector_rows
 from memori.store.vectors import Place
@@ -32,15 +31,23 @@ def check_scope(connection: Connection, scope_id: int, scope: Scope, found: Find
             where = row_name(table.name, *place)
             found.add("vector", scope, where, "it is of no visible item", repairable=True)
         if orphans:
-            found.mend("vectors removed", partial(_drop, scope_id=scope_id, places=orphans))
+            found.mend(
+                "vectors removed", scope_id, partial(_drop, scope_id=scope_id, places=orphans)
+            )
     if state.generation is None or state.building is not None:
         return  # not all items are queued yet
     missing = _missing(connection, scope_id, state.generation)
     for place in missing:
         where = row_name("vectors", *place)
-        found.add("vector", scope, where, "an item has none, and waits for none", repairable=True)
+        found.add(
+            "vector",
+            scope,
+            where,
+            "an item has none, and waits for none, unless it was refused",
+            repairable=True,
+        )
     if missing:
-        found.mend("vectors asked for", partial(_ask, scope_id=scope_id, places=missing))
+        found.mend("vectors asked for", scope_id, partial(_ask, scope_id=scope_id, places=missing))
 
 
 def _orphans(connection: Connection, table: Table, scope_id: int) -> list[Place]:
@@ -85,8 +92,6 @@ def _shown(of: Table) -> tuple[ColumnElement[bool], ...]:
 
 def _drop(connection: Connection, scope_id: int, places: Sequence[Place]) -> None:
     """Remove what still belongs to no item."""
-    if read_scope(connection, scope_id, hold=True) is None:
-        return
     for table in (vector_rows, vector_queue):
         still = set(_orphans(connection, table, scope_id)) & set(places)
         if still:
@@ -95,9 +100,8 @@ def _drop(connection: Connection, scope_id: int, places: Sequence[Place]) -> Non
 
 def _ask(connection: Connection, scope_id: int, places: Sequence[Place]) -> None:
     """Queue what still has no vector."""
-    held = read_scope(connection, scope_id, hold=True)
     state = vectors.read_state(connection, scope_id)
-    if held is None or state is None or state.generation is None:
+    if state is None or state.generation is None:
         return
     still = set(_missing(connection, scope_id, state.generation)) & set(places)
     vectors.await_vectors(connection, scope_id, sorted(still))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection
 
 from memori.model import Finding, Scope
+from memori.store.scopes import read_scope
 
 #: Findings that are named; all of them are counted.
 MAX_NAMED = 1_000
@@ -50,9 +52,21 @@ class Findings:
                 )
             )
 
-    def mend(self, what: str, step: Mend) -> None:
-        """Note a transaction that mends something, and what to call it."""
-        self.mends.setdefault(what, []).append(step)
+    def mend(self, what: str, scope_id: int | None, step: Mend) -> None:
+        """Note a transaction that mends something.
+
+        Args:
+            what: what to call it.
+            scope_id: the scope that it holds first, like every write; None for rows of nobody.
+            step: what it does then, unless the scope is gone.
+        """
+        held = step if scope_id is None else partial(_holding, scope_id=scope_id, step=step)
+        self.mends.setdefault(what, []).append(held)
+
+
+def _holding(connection: Connection, scope_id: int, step: Mend) -> None:
+    if read_scope(connection, scope_id, hold=True) is not None:
+        step(connection)
 
 
 def row_name(table: str, *key: Any) -> str:

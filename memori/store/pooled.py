@@ -117,14 +117,14 @@ class PooledDatabase(ABC):
 
     async def open(self) -> None:
         """Connect, and make or upgrade the tables."""
-        await self._first(self._prepare)
+        await self._first(self.prepare)
 
     async def upgrade_sql(self) -> str:
         """The statements `open` would run to make or upgrade the tables."""
 
         def written(connection: Connection) -> str:
             self.check_server(connection)
-            return upgrade_statements(connection)
+            return self.upgrade_statements(connection)
 
         try:
             return await self._first(written)
@@ -230,7 +230,12 @@ class PooledDatabase(ABC):
             for pool in pools.values():
                 await pool.dispose()
 
-    def _prepare(self, connection: Connection) -> None:
+    def upgrade_statements(self, connection: Connection) -> str:
+        """What `prepare` would run, as text."""
+        return upgrade_statements(connection)
+
+    def prepare(self, connection: Connection) -> None:
+        """Look at the server, and make or upgrade the tables."""
         self.check_server(connection)
         allowed = self.settings.auto_migrate
         if not is_behind(connection) or not allowed:

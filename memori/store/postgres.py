@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.schema import CreateSchema
 
 from memori.errors import ConfigurationError
+from memori.store import pgvector
 from memori.store.pooled import CONNECT_SECONDS, PooledDatabase, Trouble
 from memori.store.url import DatabaseUrl
 
@@ -41,6 +42,8 @@ _TLS = frozenset(
     ).split()
 )
 _CONFLICTS = frozenset({"40001", "40P01", "55P03"})
+#: A column, a function or a type that is not there, or no schema of theirs.
+_UNKNOWN = frozenset({"42703", "42883", "42704", "3F000"})
 #: Too many connections, and a server that is starting or stopping.
 _NOT_READY = frozenset({"53300", "57P03"})
 #: A session ended from outside, a server gone, one that became a replica, a stale statement.
@@ -67,7 +70,10 @@ class PostgresDatabase(PooledDatabase):
             "postgresql+asyncpg://",
             connect_args=self._connect_args(),
             isolation_level="READ COMMITTED" if writes else "REPEATABLE READ",
-            execution_options={} if writes else {"postgresql_readonly": True},
+            execution_options={
+                pgvector.OPTION: self.settings.pgvector,
+                **({} if writes else {"postgresql_readonly": True}),
+            },
             pool_size=self.settings.pool_size,
             max_overflow=0,
             pool_timeout=self.settings.busy_timeout,
@@ -79,8 +85,8 @@ class PostgresDatabase(PooledDatabase):
         state = getattr(error, "sqlstate", None)
         if state is None:
             return Trouble.LOST if _is_about_connection(error) else Trouble.OTHER
-        if state in _CONFLICTS:
-            return Trouble.CONFLICT
+        if state in _CONFLICTS or (state in _UNKNOWN and pgvector.forget()):
+            return Trouble.CONFLICT  # or somebody dropped the extension meanwhile
         if state == "23505":
             return Trouble.TAKEN
         if state in _NOT_READY:
@@ -147,6 +153,17 @@ class PostgresDatabase(PooledDatabase):
         """In UTF-8, whatever the server makes otherwise."""
         quoted = connection.dialect.identifier_preparer.quote_identifier(name)
         connection.exec_driver_sql(f"CREATE DATABASE {quoted} ENCODING 'UTF8' TEMPLATE template0")
+
+    def prepare(self, connection: Connection) -> None:
+        """The tables, and what they have more where there is an extension for vectors."""
+        super().prepare(connection)
+        if self.settings.auto_migrate and pgvector.wants_column(connection):
+            with self.migration_lock(connection):
+                pgvector.make_column(connection)
+
+    def upgrade_statements(self, connection: Connection) -> str:
+        """Of the tables, and then of the column for vectors."""
+        return super().upgrade_statements(connection) or pgvector.column_sql(connection)
 
     async def upgrade_sql(self) -> str:
         """The statements `open` would run, in the schema that was chosen."""

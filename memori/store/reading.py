@@ -21,6 +21,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    tuple_,
 )
 
 from memori.model import Category, Kind
@@ -158,6 +159,9 @@ class MemoryGlimpse(NamedTuple):
     recorded_at: datetime | None
     session_id: str | None
     agent_id: str | None
+    importance: float
+    trust: float
+    pinned: bool
 
 
 class TurnGlimpse(NamedTuple):
@@ -196,11 +200,12 @@ def glimpse_turns(
 ) -> dict[Place, TurnGlimpse]:
     """By place: what ranking reads of these turns; `dated` as in `glimpse_memories`."""
     found: dict[Place, TurnGlimpse] = {}
+    dialect = connection.dialect.name
     for batch, size in in_batches(places):
         values: dict[str, Any] = {"scope": scope_id}
         for at, (session_no, seq) in enumerate(batch):
             values[f"session_{at}"], values[f"seq_{at}"] = session_no, seq
-        for row in _glimpse_turns(size, dated).run(connection, values):
+        for row in _glimpse_turns(size, dated, dialect).run(connection, values):
             found[row[0], row[1]] = TurnGlimpse(*row)
     return found
 
@@ -215,8 +220,8 @@ def _whole_memories(size: int) -> Prepared:
 
 
 @cache
-def _whole_turns(size: int) -> Prepared:
-    return Prepared(select(turns).where(*_at_places(size)))
+def _whole_turns(size: int, dialect: str) -> Prepared:
+    return Prepared(select(turns).where(*_at_places(size, dialect)))
 
 
 @cache
@@ -231,9 +236,9 @@ def _at_numbers(size: int) -> tuple[ColumnElement[bool], ...]:
 
 
 @cache
-def _glimpse_turns(size: int, dated: bool) -> Prepared:
+def _glimpse_turns(size: int, dated: bool, dialect: str) -> Prepared:
     columns = _glimpsed(turns, TurnGlimpse._fields, dated)
-    return Prepared(select(*columns).where(*_at_places(size)))
+    return Prepared(select(*columns).where(*_at_places(size, dialect)))
 
 
 def _glimpsed(table: Table, names: Sequence[str], dated: bool) -> list[ColumnElement[Any]]:
@@ -248,18 +253,21 @@ def _glimpsed(table: Table, names: Sequence[str], dated: bool) -> list[ColumnEle
     return columns
 
 
-def _at_places(size: int) -> tuple[ColumnElement[bool], ...]:
-    """The turns at so many places: an OR of key look-ups, which every database does by index."""
+def _at_places(size: int, dialect: str) -> tuple[ColumnElement[bool], ...]:
+    """The turns at so many places, each found by its key."""
     c = turns.c
+    places: list[tuple[Any, Any]] = [
+        (bindparam(f"session_{at}"), bindparam(f"seq_{at}")) for at in range(size)
+    ]
+    if dialect != "sqlite":
+        # MariaDB takes more than twice as long for the same written as an OR.
+        named = [tuple_(*place) for place in places]
+        return c.scope_id == bindparam("scope"), tuple_(c.session_no, c.seq).in_(named)
     return (
         or_(
             *(
-                and_(
-                    c.scope_id == bindparam("scope"),
-                    c.session_no == bindparam(f"session_{at}"),
-                    c.seq == bindparam(f"seq_{at}"),
-                )
-                for at in range(size)
+                and_(c.scope_id == bindparam("scope"), c.session_no == session, c.seq == seq)
+                for session, seq in places
             )
         ),
     )
@@ -279,11 +287,12 @@ def memories_at(connection: Connection, scope_id: int, numbers: Collection[int])
 def turns_at(connection: Connection, scope_id: int, places: Sequence[Place]) -> dict[Place, Any]:
     """Rows of `turns` by place; places that hold nothing are left out."""
     found: dict[Place, Any] = {}
+    dialect = connection.dialect.name
     for batch, size in in_batches(places):
         values: dict[str, Any] = {"scope": scope_id}
         for at, (session_no, seq) in enumerate(batch):
             values[f"session_{at}"], values[f"seq_{at}"] = session_no, seq
-        for row in _whole_turns(size).run(connection, values):
+        for row in _whole_turns(size, dialect).run(connection, values):
             whole = _TurnRow._make(row)
             found[whole.session_no, whole.seq] = whole
     return found

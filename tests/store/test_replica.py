@@ -19,7 +19,7 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 import servers
 from conftest import SERVERS
-from sqlalchemy import Executable, update
+from sqlalchemy import Executable, delete, update
 
 from memori import AsyncMemori, ConfigurationError
 from memori.config import load_settings
@@ -118,6 +118,24 @@ async def test_every_kind_of_write_is_seen_at_once(pair: Pair) -> None:
     await elsewhere.forget(hit.id)
     assert await texts(memori, "kettle", "ada") == []
     await elsewhere.restore(hit.id)
+    assert await texts(memori, "kettle", "ada") == [KETTLE]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        delete(tables.postings),
+        update(tables.scope_counts).values(item_count=7),
+        update(tables.memories).values(active_hash="0" * 32),
+    ],
+    ids=["index", "totals", "digest"],
+)
+async def test_what_a_repair_mended_is_seen_at_once(pair: Pair, damage: Executable) -> None:
+    memori = await pair.open(replica=pair.copy)
+    await change(pair.primary, damage)
+    assert await texts(memori, "kettle", "ada") == [ON_COPY]
+    verified = await (await pair.open()).verify(repair=True)
+    assert (verified.findings, bool(verified.repaired)) == ((), True)
     assert await texts(memori, "kettle", "ada") == [KETTLE]
 
 
