@@ -1,7 +1,8 @@
 """Does recall know when it has nothing? Questions of one conversation, asked of another's memory.
 
 A `foreign` question should be answered with nothing, an `own` one with something. Which
-conversation is the stranger is fixed: the next one of those that were loaded.
+conversation is the stranger is fixed: the next one of those that were loaded in which none of the
+same people speak, since a question about somebody may be answered wherever they speak.
 """
 
 from __future__ import annotations
@@ -11,8 +12,11 @@ from dataclasses import dataclass
 from math import sqrt
 
 from benchmarks.answers import Answer
-from benchmarks.labels import LabelledFile
+from benchmarks.labels import Conversation, LabelledFile
 from benchmarks.methods import Method
+
+#: Speakers that are no people: everybody has one.
+_ROLES = {"user", "assistant"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +41,40 @@ async def measure_abstention(
     """Ask every question of a stranger's memory; `answers` say how the own one did."""
     shared = [file for file in files if not file.haystacks]
     everyone = list({c.owner: c for file in shared for c in file.conversations}.values())
-    place = {conversation.owner: number for number, conversation in enumerate(everyone)}
     found: list[Abstention] = []
     for file in shared:
         own = [bool(a.ranked) for a in answers if (a.file, a.method) == (file.name, method.name)]
         left: list[bool] = []
-        for conversation in file.conversations if len(everyone) > 1 else ():
-            stranger = everyone[(place[conversation.owner] + 1) % len(everyone)]
+        for conversation in file.conversations:
+            stranger = _stranger(conversation, everyone)
             for question in conversation.questions:
-                if question.evidence:
+                if question.evidence and stranger is not None:
                     left.append(not await method.ask(stranger, question, limit))
         if own:
             foreign = sum(left) / len(left) if left else None
             found.append(Abstention(file.name, len(own), sum(own) / len(own), foreign))
     return found
+
+
+def all_together(found: Sequence[Abstention]) -> Abstention:
+    """Several files as one."""
+    questions = sum(each.questions for each in found)
+    left = [each.foreign_left * each.questions for each in found if each.foreign_left is not None]
+    return Abstention(
+        "all",
+        questions,
+        sum(each.own_answered * each.questions for each in found) / questions,
+        sum(left) / questions if len(left) == len(found) else None,
+    )
+
+
+def _stranger(conversation: Conversation, everyone: Sequence[Conversation]) -> Conversation | None:
+    """The next conversation, round and round, that shares no named speaker; None without one."""
+    at = next(n for n, other in enumerate(everyone) if other.owner == conversation.owner)
+    here = _people(conversation)
+    others = (*everyone[at + 1 :], *everyone[:at])
+    return next((other for other in others if here.isdisjoint(_people(other))), None)
+
+
+def _people(conversation: Conversation) -> set[str]:
+    return {turn.speaker for turn in conversation.turns if turn.speaker} - _ROLES

@@ -139,7 +139,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--set",
         action="append",
-        type=_setting,
+        type=setting_argument,
         metavar="KEY=VALUE",
         help="a setting of memori, e.g. embedding.provider=wordllama; may be repeated",
     )
@@ -154,7 +154,7 @@ def _positive(text: str) -> int:
     return value
 
 
-def _setting(text: str) -> tuple[str, str]:
+def setting_argument(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals or "." not in key:
         raise argparse.ArgumentTypeError(f"{text!r} is not section.name=value")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmarks.ablation import SHOWN, Worth
-from benchmarks.abstention import Abstention, share_error
+from benchmarks.abstention import Abstention, all_together, share_error
 from benchmarks.answers import Group
 from benchmarks.measures import MEASURES, SESSION_DEPTH
 from benchmarks.report import table
@@ -66,7 +66,7 @@ def render_abstention(found: Sequence[Abstention]) -> str:
     """Whether recall knows when it has nothing."""
     header = ["abstention", "questions", "own answered", "at least", "foreign left", "at least"]
     rows: list[list[str]] = []
-    for a in found:
+    for a in (*found, all_together(found)) if len(found) > 1 else found:
         own = with_error(a.own_answered, share_error(a.own_answered, a.questions))
         left = a.foreign_left
         foreign = "-" if left is None else with_error(left, share_error(left, a.questions))

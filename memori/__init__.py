@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from memori.model import Memory as Memory
     from memori.model import Operation as Operation
     from memori.model import Page as Page
+    from memori.model import Recalled as Recalled
     from memori.model import Receipt as Receipt
     from memori.model import Renamed as Renamed
     from memori.model import Scope as Scope
@@ -81,6 +82,7 @@ _HOME = {
         "Memory",
         "Operation",
         "Page",
+        "Recalled",
         "Receipt",
         "Renamed",
         "Scope",

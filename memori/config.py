@@ -144,6 +144,15 @@ class EmbeddingSettings(_Section):
         return value
 
 
+class RecallSettings(_Section):
+    """How recall answers."""
+
+    abstain: bool = Field(
+        default=True,
+        description="answer with nothing when nothing fits; false: always with what comes nearest",
+    )
+
+
 class InterceptSettings(_Section):
     """What `enable()` adds to calls of a model, and how long a call waits for it."""
 
@@ -193,6 +202,7 @@ class Settings(_Section):
     database: DatabaseSettings = DatabaseSettings()
     memory: MemorySettings = MemorySettings()
     embedding: EmbeddingSettings = EmbeddingSettings()
+    recall: RecallSettings = RecallSettings()
     intercept: InterceptSettings = InterceptSettings()
     agents: AgentsSettings = AgentsSettings()
 

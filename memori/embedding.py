@@ -21,6 +21,7 @@ from sqlalchemy import Connection
 from memori.config import EmbeddingSettings
 from memori.embed import Embedder, Refused, Unavailable, packaged_embedder
 from memori.embed.storage import Storage, pack, unpack
+from memori.errors import MemoriError
 from memori.model import EmbeddingStats
 from memori.recall.meaning import Meaning, VectorCache
 from memori.store import pgvector, vectors
@@ -54,6 +55,7 @@ class Embedding:
         #: Generations that scopes still read and that can be asked here, by name.
         self._older: dict[str, tuple[Embedder, Storage]] = {}
         self._questions = ThreadPoolExecutor(1, "memori-question")
+        self._older_questions = ThreadPoolExecutor(1, "memori-question-older")
         self._batches = ThreadPoolExecutor(1, "memori-embed")
         self._late: asyncio.Future[dict[str, Vectors]] | None = None
         self._trouble: str | None = None
@@ -73,33 +75,57 @@ class Embedding:
         self._touched.add(scope_id)
         self._wake.set()
 
-    async def ask(self, text: str) -> Meaning | None:
+    async def ask(self, text: str, within: float | None = None) -> Meaning | None:
         """Embed a question, within the time limit; None when recall must do without.
 
         Args:
             text: the question.
+            within: seconds the caller can wait, where they are fewer than the settings allow.
         """
+        limit = self._timeout if within is None else min(within, self._timeout)
+        by_generation: dict[str, Vectors] = {}
+        storage: dict[str, Storage] = {self.generation: self._storage}
+        storage |= {name: kept for name, (_, kept) in self._older.items()}
+        for found in await asyncio.gather(self._ask_older(text, limit), self._ask(text, limit)):
+            by_generation |= found
+        return Meaning(by_generation, storage, self._cache) if by_generation else None
+
+    async def _ask(self, text: str, limit: float) -> dict[str, Vectors]:
+        """The question under the current generation; empty when it does not come in time."""
         if time.monotonic() < self._rested_at or (self._late and not self._late.done()):
-            return None
+            return {}
         loop = asyncio.get_running_loop()
         asked = loop.run_in_executor(self._questions, self._embed_question, text)
         try:
-            async with asyncio.timeout(self._timeout):
-                by_generation = await asyncio.shield(asked)
+            async with asyncio.timeout(limit):
+                found = await asyncio.shield(asked)
         except TimeoutError:
             self._late = asked
             asked.add_done_callback(_ignore)
-            self._failed(f"no answer within {self._timeout:g} s")
-            return None
+            if limit >= self._timeout:  # a caller in a hurry says nothing of the embedder
+                self._failed(f"no answer within {limit:g} s")
+            return {}
         except Refused:
-            return None
+            return {}
         except Exception as error:  # whatever a provider does, recall goes on without it
             self._failed(_said(error))
-            return None
+            return {}
         self._worked()
-        storage: dict[str, Storage] = {self.generation: self._storage}
-        storage |= {name: kept for name, (_, kept) in self._older.items()}
-        return Meaning(by_generation, storage, self._cache)
+        return found
+
+    async def _ask_older(self, text: str, limit: float) -> dict[str, Vectors]:
+        """The question under generations that scopes still read, whatever ails the current one."""
+        if not self._older:
+            return {}
+        loop = asyncio.get_running_loop()
+        asked = loop.run_in_executor(self._older_questions, self._embed_older, text)
+        asked.add_done_callback(_ignore)
+        try:
+            async with asyncio.timeout(limit):
+                return await asyncio.shield(asked)
+        except Exception as error:
+            _log.debug("memori: an older embedder did not answer: %s", _said(error))
+            return {}
 
     async def settle(self, database: Database) -> None:
         """Wait until nothing waits for a vector, or the embedder fails."""
@@ -114,7 +140,7 @@ class Embedding:
             self._background.cancel()
             await asyncio.wait([self._background])
         self._embedder.close()
-        for pool in (self._questions, self._batches):
+        for pool in (self._questions, self._older_questions, self._batches):
             pool.shutdown(wait=False, cancel_futures=True)
 
     def describe(self, connection: Connection, scope_id: int) -> EmbeddingStats:
@@ -133,10 +159,11 @@ class Embedding:
         )
 
     def _embed_question(self, text: str) -> dict[str, Vectors]:
-        found = {self.generation: self._embedder.embed([text], query=True)[0]}
-        for name, (embedder, _) in list(self._older.items()):
-            found[name] = embedder.embed([text], query=True)[0]
-        return found
+        return {self.generation: self._embedder.embed([text], query=True)[0]}
+
+    def _embed_older(self, text: str) -> dict[str, Vectors]:
+        older = list(self._older.items())
+        return {name: embedder.embed([text], query=True)[0] for name, (embedder, _) in older}
 
     async def _keep_up(self, database: Database) -> None:
         """Give vectors to what is written, as long as the engine is open."""
@@ -147,7 +174,10 @@ class Embedding:
                 await self._catch_up(database, everywhere=everywhere)
                 everywhere, rest = False, _FIRST_REST
             except Exception as error:  # it must neither end nor disturb anything else
-                self._failed(_said(error))
+                if isinstance(error, MemoriError):
+                    self._wait_for_database(error)
+                else:
+                    self._failed(_said(error))
                 everywhere = True
                 await asyncio.sleep(rest)
                 rest = min(rest * 2, _LONGEST_REST)
@@ -275,6 +305,12 @@ class Embedding:
         self._trouble = trouble
         self._rested_at = time.monotonic() + self._rest
         self._rest = min(self._rest * 2, _LONGEST_REST)
+
+    def _wait_for_database(self, error: MemoriError) -> None:
+        """Not the embedder's fault: questions go on being asked of it."""
+        if self._trouble is None:
+            _log.warning("what is stored waits for its vectors: %s", error)
+        self._trouble = str(error)
 
     def _worked(self) -> None:
         if self._trouble is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from memori.recall.meaning import Meaning
 
 T = TypeVar("T")
+#: Seconds a recall of this context waits for an embedder, where that is less than the settings say.
+embedding_limit: ContextVar[float | None] = ContextVar("memori_embedding_limit", default=None)
 #: How often a process that stays open looks for what has come due.
 _MAINTAIN_EVERY = timedelta(days=1)
 Moment = datetime | str | None
@@ -202,7 +205,7 @@ class Engine:
         if self._embedding is None or not question or not question.strip():
             return None
         await self._open()
-        return await self._embedding.ask(question)
+        return await self._embedding.ask(question, embedding_limit.get())
 
     async def _reindex(self, database: Database) -> None:
         """Rebuild what an older analyser indexed, a little at a time, while recall goes on."""

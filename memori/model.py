@@ -8,11 +8,11 @@ it was given in is kept beside it.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
-from typing import Any, Generic, Literal, TypeVar, cast, get_args
+from typing import Any, Generic, Literal, Self, TypeVar, cast, get_args
 
 T = TypeVar("T")
 
@@ -150,6 +150,22 @@ class Hit:
     sources: tuple[str, ...] = ()
     namespace: str = DEFAULT_NAMESPACE
     why: tuple[Signal, ...] = ()
+
+
+class Recalled(tuple[Hit, ...]):
+    """What `recall` answers: hits, best first.
+
+    `withheld` is None, or says why there are none although some words of the question occur:
+    nothing fits it. `search` shows what comes nearest.
+    """
+
+    withheld: str | None
+
+    def __new__(cls, hits: Iterable[Hit] = (), withheld: str | None = None) -> Self:
+        """Hits, best first; or none, and why."""
+        recalled = super().__new__(cls, hits)
+        recalled.withheld = withheld
+        return recalled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,7 @@ from memori.model import (
     Memory,
     Operation,
     Page,
+    Recalled,
     Scope,
     Session,
     Stats,
@@ -74,7 +75,7 @@ class Reading(Engine):
         agent_id: str | None = None,
         user_id: str | None = None,
         namespace: str | None = None,
-    ) -> tuple[Hit, ...]:
+    ) -> Recalled:
         """Find what was said or kept that bears on a question, best first.
 
         Args:
@@ -92,7 +93,8 @@ class Reading(Engine):
             namespace: this namespace alone.
 
         Returns:
-            Hits; empty when nothing matches.
+            Hits; empty when nothing matches, or, unless `recall.abstain` is off, when nothing fits:
+            its `withheld` says why then.
 
         Raises:
             InvalidArgument: a limit or a time makes no sense.
@@ -122,9 +124,10 @@ class Reading(Engine):
                 limit=limit,
                 pool=RECALL_POOL,
                 meaning=meaning,
+                abstain=self._settings.recall.abstain,
             ),
         )
-        return tuple(hits if max_tokens is None else _within(hits, max_tokens))
+        return hits if max_tokens is None or not hits else Recalled(_within(hits, max_tokens))
 
     async def search(
         self,
@@ -455,11 +458,12 @@ class Reading(Engine):
                 limit=min(offset + limit + 1, SEARCH_POOL),
                 pool=SEARCH_POOL,
                 meaning=meaning,
+                fold=False,
             ),
         )
         end = offset + limit
         more = cursors.write(asked, end) if len(hits) > end else None
-        return Page(items=tuple(hits[offset:end]), cursor=more)
+        return Page(items=hits[offset:end], cursor=more)
 
     async def _search_newest(
         self, chosen: Filter, readable: Sequence[Scope], limit: int, cursor: str | None

@@ -26,6 +26,10 @@ SHOWN_IDS = 20
 NOTHING_RECALLED = (
     "Nothing stored answers this. Do not guess: ask the user, or try other words once."
 )
+NOTHING_FITS = (
+    "Nothing stored fits this question. Do not guess: ask the user. search_memories shows what "
+    "comes nearest."
+)
 NOTHING_FOUND = "No stored item fits these filters."
 NO_CONTEXT = "Nothing is stored yet. Call remember when the user says something worth keeping."
 
@@ -202,7 +206,8 @@ async def _recall(call: Call) -> Answer:
     hits = await call.engine.recall(**call.given)
     # One long turn may take half of the budget, so that others have room beside it.
     answer = render.items(hits, home=call.home, max_chars=budget * 2, max_tokens=budget)
-    return Answer(render.items_text(answer, nothing=NOTHING_RECALLED), answer)
+    nothing = NOTHING_RECALLED if hits.withheld is None else NOTHING_FITS
+    return Answer(render.items_text(answer, nothing=nothing), answer)
 
 
 async def _search_memories(call: Call) -> Answer:

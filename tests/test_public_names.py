@@ -36,6 +36,7 @@ NAMES = [
     "OperationConflict",
     "Page",
     "ProviderConfig",
+    "Recalled",
     "Receipt",
     "Renamed",
     "Scope",

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from memori.api import AsyncMemori
 from memori.cli.output import ExitCode, Output, moment
 from memori.cli.writing import text_argument
-from memori.model import Hit
+from memori.model import Hit, Recalled
 
 
 async def recall(memori: AsyncMemori, args: argparse.Namespace, out: Output) -> ExitCode:
@@ -30,8 +30,18 @@ async def recall(memori: AsyncMemori, args: argparse.Namespace, out: Output) -> 
         if args.explain:
             _show_signals(hits, out)
     else:
-        out.note("nothing found")
+        _say_nothing(hits, out, explain=args.explain)
     return ExitCode.DONE if hits else ExitCode.NOTHING
+
+
+def _say_nothing(hits: Recalled, out: Output, *, explain: bool) -> None:
+    """Why there is no hit."""
+    if hits.withheld is None:
+        out.note("nothing found")
+    elif explain:
+        out.note(f"{hits.withheld}; memori search shows what comes nearest")
+    else:
+        out.note("nothing that fits; memori search shows what comes nearest")
 
 
 async def search(memori: AsyncMemori, args: argparse.Namespace, out: Output) -> ExitCode:

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from weakref import WeakSet
 
 from memori.api import AsyncMemori
+from memori.engine import embedding_limit
 from memori.errors import MemoriError
 from memori.ids import new_id
 from memori.intake import check_name, check_scope
@@ -38,6 +39,8 @@ from memori.text.tokens import estimate_tokens
 _REOPEN_AFTER = 5.0
 #: A call waits this share of its time limit for what the same user said just before.
 _SETTLE_SHARE = 0.5
+#: And how much of it a recall waits for an embedder.
+_EMBEDDING_SHARE = 0.4
 _SESSIONS_KEPT = 10_000
 
 
@@ -174,6 +177,8 @@ class Interceptor:
             MemoriError: the database fails.
         """
         await self.open()
+        # Words alone are better than the answer of an embedder that comes too late.
+        embedding_limit.set(self.settings.time_limit * _EMBEDDING_SHARE)
         if wait:
             limit = self.settings.time_limit * _SETTLE_SHARE
             await self._recorder.settled(place.scope, limit)

@@ -66,7 +66,9 @@ def build_context(
         "pinned": _essential(connection, readable, chosen, pinned=True),
         "important": _essential(connection, readable, chosen, pinned=False),
         "recent": _recent(connection, readable, chosen),
-        "task": find_hits(connection, readable, task, chosen, limit=_FOR_TASK, meaning=meaning)
+        "task": list(
+            find_hits(connection, readable, task, chosen, limit=_FOR_TASK, meaning=meaning)
+        )
         if task
         else [],
     }

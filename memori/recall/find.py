@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Connection
 from sqlalchemy import Row as SqlRow
 
-from memori.model import Hit, Signal
+from memori.model import Hit, Recalled, Signal
+from memori.recall.abstain import LOOKED_AT, Look, Searched, why_nothing_fits
+from memori.recall.alike import find_alike
 from memori.recall.query import Query
 from memori.recall.rank import (
     MAX_POSTINGS,
@@ -69,7 +71,9 @@ def find_hits(
     limit: int,
     pool: int = RECALL_POOL,
     meaning: Meaning | None = None,
-) -> list[Hit]:
+    abstain: bool = False,
+    fold: bool = True,
+) -> Recalled:
     """Rank what matches a question in the readable scopes.
 
     Args:
@@ -80,27 +84,115 @@ def find_hits(
         limit: how many hits at most.
         pool: how many candidates the fusion compares.
         meaning: the question as vectors; what is near in meaning is a candidate too.
+        abstain: answer with nothing, and the reason, when not even the best hits fit.
+        fold: of items that say the same, one is a hit and lists the others.
 
     Returns:
         Hits, best first; empty when no term of the question occurs and nothing is near it.
     """
     candidates: list[Candidate] = []
     found: dict[Place, _Found] = {}
+    searched: dict[OpenScope, Searched] = {}
     for number, scope in enumerate(readable):
         shift = number * _SCOPE_STRIDE
-        for candidate, item in _eligible(connection, scope, query, chosen, pool, limit, meaning):
+        eligible, searched[scope] = _eligible(
+            connection, scope, query, chosen, pool, limit, meaning
+        )
+        for candidate, item in eligible:
             joint = (candidate.session_no + shift, candidate.seq)
             if shift:
                 candidate = candidate._replace(session_no=joint[0])
             candidates.append(candidate)
             found[joint] = item
-    ranked = rerank(
-        query,
-        candidates,
-        [_to_rank(key, item, dated=bool(query.periods)) for key, item in found.items()],
-    )
+    newest = _newest(found.values())
+    to_rank = {
+        key: _to_rank(key, item, newest, dated=bool(query.periods)) for key, item in found.items()
+    }
+    ranked = rerank(query, candidates, to_rank.values())
+    if abstain and ranked:
+        best = [found[place.session_no, place.seq] for place in ranked[:LOOKED_AT]]
+        reason = why_nothing_fits(query, _looks(best, searched, candidates))
+        if reason is not None:
+            return Recalled(withheld=reason)
+    ranked = ranked[: limit * 2]
+    alike = find_alike(ranked, to_rank) if fold else {}
+    if alike:
+        ranked = [place for place in ranked if (place.session_no, place.seq) not in alike]
     folded = _fold(connection, ranked, found, limit)
-    return _to_hits(connection, [(found[p.session_no, p.seq], p, origin) for p, origin in folded])
+    hits = _to_hits(connection, [(found[p.session_no, p.seq], p, origin) for p, origin in folded])
+    if alike:
+        places = [(place.session_no, place.seq) for place, _ in folded]
+        hits = _with_alike(connection, hits, places, alike, found)
+    return Recalled(hits)
+
+
+def _with_alike(
+    connection: Connection,
+    hits: Sequence[Hit],
+    places: Sequence[Place],
+    alike: Mapping[Place, Place],
+    found: Mapping[Place, _Found],
+) -> list[Hit]:
+    """Hits with the ids of what was folded into them, and of the turns that comes from."""
+    others = [found[place] for place, better in alike.items() if better in places]
+    ids = _ids(connection, others)
+    origins = _origins(connection, others)
+    more: dict[Place, list[str]] = {}
+    for place, better in alike.items():
+        item = found[place]
+        if better in places:
+            more.setdefault(better, []).append(ids[item.scope, item.place])
+            if isinstance(item.glimpse, MemoryGlimpse):
+                turns_of = origins.get((item.scope.scope_id, item.place[1]), ())
+                more[better] += [turn.id for turn in turns_of]
+    return [
+        replace(hit, sources=tuple(dict.fromkeys((*hit.sources, *more[place]))))
+        if place in more
+        else hit
+        for hit, place in zip(hits, places, strict=True)
+    ]
+
+
+def _ids(connection: Connection, items: Sequence[_Found]) -> dict[tuple[OpenScope, Place], str]:
+    ids: dict[tuple[OpenScope, Place], str] = {}
+    for scope, places in _by_scope(items, MemoryGlimpse).items():
+        kept = reading.memories_at(connection, scope.scope_id, [number for _, number in places])
+        ids |= {(scope, (MEMORY_SHELF, number)): row.id for number, row in kept.items()}
+    for scope, places in _by_scope(items, TurnGlimpse).items():
+        said = reading.turns_at(connection, scope.scope_id, places)
+        ids |= {(scope, place): row.id for place, row in said.items()}
+    return ids
+
+
+def _newest(items: Iterable[_Found]) -> dict[int, int]:
+    """By scope: the number of the newest memory found."""
+    newest: dict[int, int] = {}
+    for item in items:
+        shelf, number = item.place
+        if shelf == MEMORY_SHELF and number > newest.get(item.scope.scope_id, 0):
+            newest[item.scope.scope_id] = number
+    return newest
+
+
+def _looks(
+    best: Sequence[_Found],
+    searched: Mapping[OpenScope, Searched],
+    candidates: Sequence[Candidate],
+) -> list[Look]:
+    """The best hits, by scope, as abstention looks at them."""
+    meaning = max((candidate.meaning or 0.0 for candidate in candidates), default=0.0)
+    by_scope: dict[OpenScope, list[_Found]] = {}
+    for item in best:
+        by_scope.setdefault(item.scope, []).append(item)
+    return [
+        Look(
+            searched[scope],
+            [place_number(*item.place) for item in items],
+            [i.glimpse.speaker or "user" for i in items if isinstance(i.glimpse, TurnGlimpse)],
+            meaning,
+        )
+        for scope, items in by_scope.items()
+    ]
 
 
 def _eligible(
@@ -111,10 +203,10 @@ def _eligible(
     pool: int,
     limit: int,
     meaning: Meaning | None,
-) -> list[tuple[Candidate, _Found]]:
+) -> tuple[list[tuple[Candidate, _Found]], Searched]:
     """Candidates that pass: of the best `pool`, or of more when those leave fewer than `limit`."""
     if not query.terms:
-        return []
+        return [], Searched({}, 0, None)
     stats = CorpusStats(*scopes.read_counts(connection, scope.scope_id))
     frequencies = None
     if stats.items > _CHOOSE_ABOVE:
@@ -142,7 +234,10 @@ def _eligible(
         )
         eligible = sight.passing(candidates, max(pool, limit) + len(near))
         if len(eligible) >= limit or len(candidates) < reach + len(near):
-            return eligible if nearness is None else _with_meaning(eligible, nearness)
+            searched = Searched(found, stats.items, frequencies)
+            if nearness is not None:
+                eligible = _with_meaning(eligible, nearness)
+            return eligible, searched
         reach *= 8
 
 
@@ -232,12 +327,17 @@ class _Sight:
         return seen
 
 
-def _to_rank(key: Place, item: _Found, *, dated: bool) -> Row:
+def _to_rank(key: Place, item: _Found, newest: Mapping[int, int], *, dated: bool) -> Row:
     """What ranking reads of an item; its time only when the question names one."""
     glimpse = item.glimpse
     if isinstance(glimpse, MemoryGlimpse):
         said = (glimpse.valid_from or glimpse.recorded_at) if dated else None
-        return Row(*key, glimpse.content, "memory", None, None, said, glimpse.category)
+        return Row(
+            *key,
+            *(glimpse.content, "memory", None, None, said, glimpse.category),
+            *(glimpse.importance, glimpse.trust, glimpse.pinned),
+            item.place[1] / newest[item.scope.scope_id],
+        )
     at = rows.in_offset(glimpse.at, glimpse.at_offset) if dated else None
     return Row(*key, glimpse.content, "turn", glimpse.speaker, glimpse.role, at)
 
@@ -246,7 +346,6 @@ def _fold(
     connection: Connection, ranked: Sequence[Ranked], found: Mapping[Place, _Found], limit: int
 ) -> list[tuple[Ranked, Sequence[SqlRow[Any]]]]:
     """Keep one hit for a memory and the turns it came from, at the better place of the two."""
-    ranked = ranked[: limit * 2]
     origins = _origins(connection, [found[place.session_no, place.seq] for place in ranked])
     kept: list[tuple[Ranked, Sequence[SqlRow[Any]]]] = []
     slot_of: dict[tuple[int, Place], int] = {}

@@ -120,7 +120,7 @@ def _request_terms() -> frozenset[str]:
 
 
 @cache
-def _stop_words(languages: tuple[str, ...]) -> frozenset[str]:
+def stop_words_of(languages: tuple[str, ...]) -> frozenset[str]:
     """What is not searched for in a question that may be in these languages, likeliest first."""
     likeliest, *others = languages
     # English is among the languages of every question; its stop words are words elsewhere.
@@ -133,7 +133,7 @@ def _terms(
     """Each term with its weight, and what else the word of a term is indexed as."""
     languages = languages_of_question(words)
     likeliest, *others = languages
-    stopped = _stop_words(languages)
+    stopped = stop_words_of(languages)
     terms: dict[str, float] = {}
     forms: dict[str, tuple[str, ...]] = {}
     for word in [word for word in words if word not in stopped] or words:

@@ -38,8 +38,8 @@ FEW_COMMON = 4
 
 #: An item's place is one integer: session_no above this many bits of seq; memories are session 0.
 PLACE_BITS = 32
-_FIRST_TURN = 1 << PLACE_BITS
-_SEQ_MASK = _FIRST_TURN - 1
+FIRST_TURN = 1 << PLACE_BITS
+_SEQ_MASK = FIRST_TURN - 1
 _OFFSETS = tuple(
     (sign * distance, weight) for distance, weight in enumerate(REACH, 1) for sign in (-1, 1)
 )
@@ -191,7 +191,7 @@ def rank(
     counted = document_frequencies or {}
     left_out = {term for term, df in counted.items() if df and term not in fields}
     total = sum(
-        query.terms[term] * _idf(stats.items, 0) if term not in fields else fields[term][0]
+        query.terms[term] * idf_of(stats.items, 0) if term not in fields else fields[term][0]
         for term in query.terms
         if term[0] != MARK and term not in left_out
     )
@@ -223,7 +223,7 @@ def rank(
             -loss,
             own.get(place, 0.0),
             window,
-            best_window.get(place >> PLACE_BITS, 0.0) if place >= _FIRST_TURN else window,
+            best_window.get(place >> PLACE_BITS, 0.0) if place >= FIRST_TURN else window,
             min(1.0, covered / total) if total else 0.0,
             place in standing,
         )
@@ -231,7 +231,7 @@ def rank(
     ]
 
 
-def _idf(items: int, df: int) -> float:
+def idf_of(items: int, df: int) -> float:
     """BM25's inverse document frequency, in the form that is never negative."""
     return log(1 + (max(items, df) - df + 0.5) / (df + 0.5))
 
@@ -250,7 +250,7 @@ def _weigh(
             df = len(places)
             if document_frequencies is not None:
                 df = max(df, document_frequencies.get(term, 0))
-            weighed[term] = (weight * _idf(stats.items, df), places)
+            weighed[term] = (weight * idf_of(stats.items, df), places)
     return weighed
 
 
@@ -312,7 +312,7 @@ def _spread(found: Mapping[int, float]) -> dict[int, float]:
     for place in sorted(found):
         frequency = found[place]
         frequencies[place] = get(place, 0.0) + frequency
-        if place >= _FIRST_TURN:
+        if place >= FIRST_TURN:
             for distance, weight in _OFFSETS:
                 near = place + distance
                 frequencies[near] = get(near, 0.0) + weight * frequency
@@ -330,7 +330,7 @@ def _gather(found: Mapping[int, float], places: Iterable[int]) -> dict[int, floa
         + near * (get(place - 1, 0.0) + get(place + 1, 0.0))
         + mid * (get(place - 2, 0.0) + get(place + 2, 0.0))
         + far * (get(place - 3, 0.0) + get(place + 3, 0.0))
-        if place >= _FIRST_TURN
+        if place >= FIRST_TURN
         else get(place, 0.0)
         for place in places
     }

@@ -1,8 +1,9 @@
 """Second stage of ranking: the fetched candidates, weighed by everything known of them.
 
-Each signal is a number from 0 to 1, and the score is their sum under fixed weights (a reservation
-weighs less than nothing): a weighted fusion after scaling by the best candidate, which measured
-better than rank fusion. A signal only ever moves an item; none removes one.
+Each signal is a number from 0 to 1, and the score is their sum under fixed weights: a weighted
+fusion after scaling by the best candidate, which measured better than rank fusion. Reservations
+weigh less than nothing; importance and trust below the usual count against a memory. A signal only
+ever moves an item; none removes one.
 """
 
 from __future__ import annotations
@@ -37,11 +38,17 @@ WEIGHTS: Mapping[str, float] = {
     "preference": 0.2,  # states a preference, and the question asks for advice
     "substance": 0.15,  # long enough to say something
     "question": -0.1,  # is itself no more than a short question
+    "importance": 0.15,  # a memory: how much more, or less, important than usual it is
+    "trust": 0.15,  # a memory: how much less its source is trusted than the user
+    "pinned": 0.05,  # a memory that somebody pinned
+    "recency": 0.05,  # a memory: how late it was remembered, beside the newest found
 }
 
 # What kind of saying a text is shows at its beginning.
 _READ_CHARS = 500
 _SUBSTANTIAL_WORDS = 30
+#: What a memory is given when nobody says otherwise.
+_USUAL_IMPORTANCE, _USUAL_TRUST = 0.5, 0.9
 # Where nothing comes nearer than this in meaning, the nearest is not worth the whole weight.
 _CLEAR_MEANING = 0.3
 _SHORT_QUESTION_WORDS = 20
@@ -91,7 +98,8 @@ class Row(NamedTuple):
     """What the second stage reads of an item, by its place.
 
     `text` is what was said, `speaker` and `role` who said it (None for a memory), `at` when
-    (timezone-aware), `category` a memory's.
+    (timezone-aware); `category`, `importance` and `trust` (0..1), `pinned` and `recency` (0..1)
+    are a memory's.
     """
 
     session_no: int
@@ -102,6 +110,10 @@ class Row(NamedTuple):
     role: str | None = None
     at: datetime | None = None
     category: str | None = None
+    importance: float = _USUAL_IMPORTANCE
+    trust: float = _USUAL_TRUST
+    pinned: bool = False
+    recency: float = 0.0
 
 
 class Ranked(NamedTuple):
@@ -213,7 +225,18 @@ def _memory_signals(
     # neither helped nor hurt by not being part of a conversation.
     own = candidate.own / best.own
     # It is one statement by construction: short is no sign of emptiness.
-    values = {"context": own, "session": own, "substance": 1.0}
+    values = {
+        "context": own,
+        "session": own,
+        "substance": 1.0,
+        "recency": row.recency,
+    }
+    if row.importance != _USUAL_IMPORTANCE:
+        values["importance"] = row.importance - _USUAL_IMPORTANCE
+    if row.trust < _USUAL_TRUST:
+        values["trust"] = row.trust - _USUAL_TRUST
+    if row.pinned:
+        values["pinned"] = 1.0
     text = row.text[:_READ_CHARS]
     asking = text.rstrip().endswith(_QUESTION_MARKS)
     # Its words matter to few questions, and taking them apart costs the most here.

@@ -39,7 +39,13 @@ def check_scope(connection: Connection, scope_id: int, scope: Scope, found: Find
     missing = _missing(connection, scope_id, state.generation)
     for place in missing:
         where = row_name("vectors", *place)
-        found.add("vector", scope, where, "an item has none, and waits for none", repairable=True)
+        found.add(
+            "vector",
+            scope,
+            where,
+            "an item has none, and waits for none, unless it was refused",
+            repairable=True,
+        )
     if missing:
         found.mend("vectors asked for", scope_id, partial(_ask, scope_id=scope_id, places=missing))
 

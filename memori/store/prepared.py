@@ -7,16 +7,19 @@ dialect with the column types' own processors; everything else stays ordinary Co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Boolean, Connection, Dialect, Executable, Float, Numeric
 
+T = TypeVar("T")
 Row = tuple[Any, ...]
 _Process = Callable[[Any], Any]
 #: Every driver gives floats as Python has them, and for a truth value 0 and 1 will do.
 _AS_THEY_COME = (Boolean, Float, Numeric)
+#: Numbers of keys that a statement may be written for.
+_SIZES = (4, 16, 48, 96, 192)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,17 @@ class Prepared:
             binds=_present(processes),
             results=_present(results),
         )
+
+
+def in_batches(keys: Sequence[T]) -> Iterator[tuple[list[T], int]]:
+    """The keys in batches of a few fixed sizes, padded with repeats, so that statements recur.
+
+    Yields each batch with its size.
+    """
+    for start in range(0, len(keys), _SIZES[-1]):
+        batch = list(keys[start : start + _SIZES[-1]])
+        size = next(size for size in _SIZES if size >= len(batch))
+        yield batch + [batch[-1]] * (size - len(batch)), size
 
 
 def _present(processes: Sequence[_Process | None]) -> tuple[tuple[int, _Process], ...]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import (
     ColumnElement,
@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from memori.model import Category, Kind
 from memori.store.index import Place, label_pairs
-from memori.store.prepared import Prepared
+from memori.store.prepared import Prepared, in_batches
 from memori.store.tables import MEMORY_SHELF, labels, memories, sessions, turns
 
 #: How much of a text is read to rank it.
@@ -35,10 +35,7 @@ GLIMPSE_CHARS = 600
 TURN_TIME = func.coalesce(turns.c.at, turns.c.recorded_at)
 
 
-_SIZES = (4, 16, 48, 96, 192)
 _DATES = frozenset({"recorded_at", "valid_from", "retired_at", "at"})
-_BATCH = _SIZES[-1]
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +159,9 @@ class MemoryGlimpse(NamedTuple):
     recorded_at: datetime | None
     session_id: str | None
     agent_id: str | None
+    importance: float
+    trust: float
+    pinned: bool
 
 
 class TurnGlimpse(NamedTuple):
@@ -188,7 +188,7 @@ def glimpse_memories(
     Without `dated` the times that only filters by time and questions about one look at are None.
     """
     found: dict[int, MemoryGlimpse] = {}
-    for batch, size in _batches(numbers):
+    for batch, size in in_batches(numbers):
         values: dict[str, Any] = {f"no_{at}": number for at, number in enumerate(batch)}
         for row in _glimpse_memories(size, dated).run(connection, {"scope": scope_id, **values}):
             found[row[0]] = MemoryGlimpse(*row)
@@ -201,7 +201,7 @@ def glimpse_turns(
     """By place: what ranking reads of these turns; `dated` as in `glimpse_memories`."""
     found: dict[Place, TurnGlimpse] = {}
     dialect = connection.dialect.name
-    for batch, size in _batches(places):
+    for batch, size in in_batches(places):
         values: dict[str, Any] = {"scope": scope_id}
         for at, (session_no, seq) in enumerate(batch):
             values[f"session_{at}"], values[f"seq_{at}"] = session_no, seq
@@ -273,18 +273,10 @@ def _at_places(size: int, dialect: str) -> tuple[ColumnElement[bool], ...]:
     )
 
 
-def _batches(keys: Sequence[T]) -> Iterator[tuple[list[T], int]]:
-    """The keys in batches of a few fixed sizes, padded with repeats, so that statements recur."""
-    for start in range(0, len(keys), _BATCH):
-        batch = list(keys[start : start + _BATCH])
-        size = next(size for size in _SIZES if size >= len(batch))
-        yield batch + [batch[-1]] * (size - len(batch)), size
-
-
 def memories_at(connection: Connection, scope_id: int, numbers: Collection[int]) -> dict[int, Any]:
     """Rows of `memories` by number."""
     found: dict[int, Any] = {}
-    for batch, size in _batches(sorted(numbers)):
+    for batch, size in in_batches(sorted(numbers)):
         values: dict[str, Any] = {f"no_{at}": number for at, number in enumerate(batch)}
         for row in _whole_memories(size).run(connection, {"scope": scope_id, **values}):
             whole = _MemoryRow._make(row)
@@ -296,7 +288,7 @@ def turns_at(connection: Connection, scope_id: int, places: Sequence[Place]) -> 
     """Rows of `turns` by place; places that hold nothing are left out."""
     found: dict[Place, Any] = {}
     dialect = connection.dialect.name
-    for batch, size in _batches(places):
+    for batch, size in in_batches(places):
         values: dict[str, Any] = {"scope": scope_id}
         for at, (session_no, seq) in enumerate(batch):
             values[f"session_{at}"], values[f"seq_{at}"] = session_no, seq

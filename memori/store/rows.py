@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, select
 
 from memori.model import Memory, Turn
-from memori.store.prepared import Prepared
+from memori.store.prepared import Prepared, in_batches
 from memori.store.tables import memory_sources, sessions, turns
 
 HIDDEN_TEXT = ""
@@ -151,11 +152,20 @@ def source_ids(connection: Connection, scope_id: int, memory_no: int) -> tuple[s
 
 def session_names(connection: Connection, scope_id: int, numbers: set[int]) -> dict[int, str]:
     """The ids of sessions by their number."""
-    if not numbers:
-        return {}
-    found = connection.execute(
-        select(sessions.c.session_no, sessions.c.session_id).where(
-            sessions.c.scope_id == scope_id, sessions.c.session_no.in_(sorted(numbers))
+    found: dict[int, str] = {}
+    for batch, size in in_batches(sorted(numbers)):
+        values: dict[str, Any] = {f"no_{at}": number for at, number in enumerate(batch)}
+        for number, name in _session_names(size).run(connection, {"scope": scope_id, **values}):
+            found[number] = name
+    return found
+
+
+@cache
+def _session_names(size: int) -> Prepared:
+    wanted: list[Any] = [bindparam(f"no_{at}") for at in range(size)]
+    c = sessions.c
+    return Prepared(
+        select(c.session_no, c.session_id).where(
+            c.scope_id == bindparam("scope"), c.session_no.in_(wanted)
         )
     )
-    return {row.session_no: row.session_id for row in found}

@@ -81,12 +81,14 @@ def test_the_command_prints_the_ablation_and_abstention(
     lines = [
         {
             "id": name,
-            "turns": [{"id": "1", "session": "s", "speaker": "Ann", "at": None, "text": text}],
+            "turns": [{"id": "1", "session": "s", "speaker": speaker, "at": None, "text": text}],
             "questions": [{"question": question, "category": "x", "evidence": ["1"]}],
         }
-        for name, text, question in (
-            ("a", "A grey parrot moved in.", "What about the parrot?"),
-            ("b", "We bought a house.", "What about the house?"),
+        for name, speaker, text, question in (
+            ("a", "Ann", "A grey parrot moved in.", "What about the parrot?"),
+            ("b", "Ben", "We bought a house.", "What about the house?"),
+            # Its stranger is the second: in the first the same person speaks.
+            ("c", "Ann", "The parrot sleeps.", "What about the parrot?"),
         )
     ]
     file.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
@@ -97,7 +99,7 @@ def test_the_command_prints_the_ablation_and_abstention(
     assert "signal worth" in printed
     report = json.loads(out.read_text(encoding="utf-8"))
     assert report["abstention"] == [
-        {"file": "two", "questions": 2, "own_answered": 1.0, "foreign_left": 1.0}
+        {"file": "two", "questions": 3, "own_answered": 1.0, "foreign_left": 1.0}
     ]
     assert {each["method"] for each in report["ablation"]} == {
         f"without {signal}" for signal in rerank.WEIGHTS

@@ -200,6 +200,18 @@ def test_finding_nothing_is_status_1(memori: Command, verb: list[str]) -> None:
     assert (ran.status, ran.json) == (1, {"items": [], "cursor": None})
 
 
+def test_recall_says_when_nothing_fits(memori: Command) -> None:
+    for number in range(40):
+        remembered(memori, f"Ana likes tea number {number}.")
+    question = "Which boat did Roberto buy for the tea of his nephew?"
+    ran = memori("recall", question)
+    assert (ran.status, ran.out) == (1, "")
+    assert ran.err == "nothing that fits; memori search shows what comes nearest\n"
+    explained = memori("recall", question, "--explain").err
+    assert '"boat", "roberto", "buy", "nephew"' in explained
+    assert memori("search", question).status == 0
+
+
 def test_recall_looks_back_in_time(memori: Command) -> None:
     old = remembered(memori, "Ana lives in Porto.", "--valid-from", "2020-01-01")
     remembered(memori, "Ana lives in Lisbon.", "--valid-from", "2024-01-01", "--supersedes", old)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -13,9 +14,10 @@ from conftest import Clock, Opener
 from embeddings_server import EmbeddingsServer, embeddings_server, slowly
 from sqlalchemy import Connection, func, insert, select, update
 
-from memori import AsyncMemori, ConfigurationError, Settings
+from memori import AsyncMemori, ConfigurationError, Settings, StoreBusy
 from memori import embedding as engine_embedding
 from memori.config import EmbeddingSettings, load_settings
+from memori.engine import embedding_limit
 from memori.store import vectors as vector_store
 from memori.store.tables import vector_queue, vectors
 
@@ -216,6 +218,69 @@ async def test_while_another_packaged_model_is_built_the_old_one_answers(
     await second.flush()
     second._embedding._rested_at = 0.0  # type: ignore[union-attr]
     assert await _texts(second, "dogs") == ["Ada adores her new puppy"]
+
+
+@pytest.mark.parametrize("ailment", [lambda _: (500, b""), slowly(3)], ids=["broken", "slow"])
+async def test_the_old_packaged_model_answers_while_the_new_embedder_is_ill(
+    opened_shared: Opener, server: EmbeddingsServer, ailment: Callable[[dict[str, Any]], Any]
+) -> None:
+    packaged = Settings(embedding=EmbeddingSettings(provider="wordllama"))
+    first = await opened_shared(settings=packaged)
+    await first.remember("Ada adores her new puppy")
+    await first.flush()
+    await first.close()
+    server.behave = ailment
+    second = await opened_shared(settings=server.settings(timeout=0.2))
+    with suppress(TimeoutError):
+        await second.flush(0.1)
+    async with asyncio.timeout(30):
+        while not await _texts(second, "dogs"):  # noqa: ASYNC110  # the old model is being loaded
+            await asyncio.sleep(0.1)
+    for _ in range(3):  # also while the new one is left alone after its failure
+        assert await _texts(second, "dogs") == ["Ada adores her new puppy"]
+    server.behave = lambda _: None
+
+
+async def test_a_caller_in_a_hurry_gets_words_and_blames_nobody(
+    opened: Opener, server: EmbeddingsServer
+) -> None:
+    memori = await opened(settings=server.settings(timeout=30))
+    await memori.remember("Ada adores her puppy")
+    await memori.flush()
+    server.behave = slowly(0.5)
+    embedding_limit.set(0.05)
+    started = time.monotonic()
+    assert await _texts(memori, "puppy") == ["Ada adores her puppy"]
+    assert time.monotonic() - started < 0.4
+    stats = (await memori.stats()).embedding
+    assert stats is not None
+    assert stats.trouble is None
+    embedding_limit.set(None)
+    server.behave = lambda _: None
+    await asyncio.sleep(0.6)
+    assert await _texts(memori, "dogs") == ["Ada adores her puppy"]
+
+
+async def test_a_database_that_fails_is_not_the_embedders_fault(
+    opened: Opener,
+    server: EmbeddingsServer,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(engine_embedding, "_SETTLE_IN", 0.0)
+
+    def held(*_: object, **__: object) -> None:
+        raise StoreBusy("the database is held by another process")
+
+    monkeypatch.setattr(engine_embedding.vectors, "scopes_without", held)
+    memori = await opened(settings=server.settings())
+    await memori.remember("Ada adores her puppy")
+    await asyncio.sleep(0.2)
+    stats = (await memori.stats()).embedding
+    assert stats is not None
+    assert stats.trouble == "the database is held by another process"
+    assert "the embedder" not in caplog.text
+    monkeypatch.undo()
 
 
 async def test_an_interrupted_build_goes_on_where_it_stopped(

@@ -1,0 +1,61 @@
+"""Items of an answer that say the same: one hit, which lists the others as its sources.
+
+Only what is surely the same is folded: the same content words in the same order, of the same
+speaker, as memories and turns of different wording or with another number, name or negation are
+not. A turn that speaks of a time is its own event whenever it is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+
+from memori.recall.rerank import Ranked, Row
+from memori.text.analyser import split_words, stem
+from memori.text.dates import TIME_HINTS
+from memori.text.languages import language_of, stop_words
+
+Place = tuple[int, int]
+
+#: Shorter sayings ("sounds good") are too little to be told apart by their words.
+_FEWEST_WORDS = 3
+_NEGATIONS = frozenset(
+    """
+    not no never none nothing nobody without cannot isnt arent wasnt werent hasnt havent hadnt dont
+    doesnt didnt wont wouldnt shouldnt couldnt cant
+    """.split()
+)
+
+
+def find_alike(ranked: Sequence[Ranked], rows: Mapping[Place, Row]) -> dict[Place, Place]:
+    """By place of an item: the better one that says the same. Those without one are left out.
+
+    Arguments:
+        ranked: in their order.
+        rows: what ranking read of each.
+    """
+    # The same words score alike, so that few texts need to be taken apart.
+    level: dict[float | None, list[Place]] = {}
+    for item in ranked:
+        own = item.values.get("words")
+        level.setdefault(own and round(own, 9), []).append((item.session_no, item.seq))
+    twins: dict[Place, Place] = {}
+    for places in level.values():
+        if len(places) < 2:
+            continue
+        first: dict[Hashable, Place] = {}
+        for place in places:
+            said = _said(rows[place])
+            if said is not None and first.setdefault(said, place) != place:
+                twins[place] = first[said]
+    return twins
+
+
+def _said(row: Row) -> Hashable | None:
+    """What is said, by whom; None for what stands for itself."""
+    words = split_words(row.text)
+    language = language_of(words)
+    dropped = stop_words(language) - _NEGATIONS
+    content = tuple(stem(word.casefold(), language) for word in words if word not in dropped)
+    if len(content) < _FEWEST_WORDS or (row.kind == "turn" and not TIME_HINTS.isdisjoint(words)):
+        return None
+    return row.kind, row.speaker, row.role, content
