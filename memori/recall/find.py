@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Connection
@@ -27,7 +27,7 @@ from memori.recall.rank import (
     with_forms,
 )
 from memori.recall.rerank import Ranked, Row, rerank
-from memori.store import index, reading, rows, scopes, turns
+from memori.store import index, reading, rows, turns
 from memori.store.index import Place
 from memori.store.reading import Filter, MemoryGlimpse, TurnGlimpse
 from memori.store.tables import MEMORY_SHELF
@@ -48,10 +48,11 @@ _SCOPE_STRIDE = 1 << 40
 
 @dataclass(frozen=True, slots=True)
 class OpenScope:
-    """A scope that may be read, with its number in the tables."""
+    """A scope that may be read, with its number in the tables and its statistics."""
 
     scope_id: int
     namespace: str
+    stats: CorpusStats = field(compare=False)
 
 
 class _Found(NamedTuple):
@@ -207,7 +208,7 @@ def _eligible(
     """Candidates that pass: of the best `pool`, or of more when those leave fewer than `limit`."""
     if not query.terms:
         return [], Searched({}, 0, None)
-    stats = CorpusStats(*scopes.read_counts(connection, scope.scope_id))
+    stats = scope.stats
     frequencies = None
     if stats.items > _CHOOSE_ABOVE:
         # One more than would be read tells a term that is too common to read.
