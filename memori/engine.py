@@ -21,6 +21,7 @@ from memori.ids import new_id
 from memori.model import DEFAULT_USER, Scope, as_json
 from memori.providers import ProviderConfig
 from memori.recall.candidates import OpenScope
+from memori.recall.rank import CorpusStats
 from memori.store import forgetting, maintenance, owners, reindex, scopes
 from memori.store.database import Database, make_database
 from memori.store.operations import Write, hash_payload
@@ -354,9 +355,10 @@ class Engine:
         def transaction(connection: Connection) -> T:
             readable: list[OpenScope] = []
             for scope in wanted:
-                known = scopes.find_scope(connection, scope)
+                known = scopes.find_counted(connection, scope)
                 if known is not None:
-                    readable.append(OpenScope(known.scope_id, scope.namespace))
+                    number, *counts = known
+                    readable.append(OpenScope(number, scope.namespace, CorpusStats(*counts)))
             return body(connection, readable)
 
         return await database.read(transaction, wanted)

@@ -107,7 +107,7 @@ def show_exported(done: Exported, out: Output) -> ExitCode:
     ]
     out.say(f"{done.file}: {', '.join(counts)} ({done.format}, {done.size_bytes / 1e6:,.1f} MB)")
     if done.format == "sqlite":
-        out.note(f"it opens as it is: memori --database sqlite:///{done.file} recall ...")
+        out.note(f"it opens as it is: memori --database sqlite:///{done.file} users list")
     elif done.format == "jsonl":
         out.note(f"bring it in elsewhere with: memori import {done.file}")
     return ExitCode.DONE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import Connection
@@ -23,7 +23,7 @@ from memori.recall.rank import (
     rank,
     with_forms,
 )
-from memori.store import index, reading, scopes, turns
+from memori.store import index, reading, turns
 from memori.store.index import Place
 from memori.store.reading import Filter, MemoryGlimpse, TurnGlimpse
 from memori.store.tables import MEMORY_SHELF
@@ -42,10 +42,11 @@ _CHOOSE_ABOVE = 10_000
 
 @dataclass(frozen=True, slots=True)
 class OpenScope:
-    """A scope that may be read, with its number in the tables."""
+    """A scope that may be read, with its number in the tables and its statistics."""
 
     scope_id: int
     namespace: str
+    stats: CorpusStats = field(compare=False)
 
 
 class Found(NamedTuple):
@@ -68,7 +69,7 @@ def find_eligible(
     """Candidates that pass: of the best `pool`, or of more when those leave fewer than `limit`."""
     if not query.terms:
         return [], Searched({}, 0, None)
-    stats = CorpusStats(*scopes.read_counts(connection, scope.scope_id))
+    stats = scope.stats
     frequencies = None
     if stats.items > _CHOOSE_ABOVE:
         # One more than would be read tells a term that is too common to read.

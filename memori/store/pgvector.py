@@ -35,7 +35,7 @@ _COLUMN = "numbers"
 _INDEX = "vectors_unfilled"
 _FOUND = text(
     "SELECT a.attname IS NOT NULL AS has_column, n.nspname, "
-    "t.oid IS NOT NULL AND pg_has_role(t.relowner, 'USAGE') AS ours "
+    "coalesce(pg_has_role(t.relowner, 'USAGE'), true) AS ours "
     "FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace "
     "LEFT JOIN pg_class AS t ON t.oid = to_regclass(:name) "
     "LEFT JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attname = :column "
@@ -61,7 +61,7 @@ _schemas: WeakKeyDictionary[Dialect, str | None] = WeakKeyDictionary()
 
 
 def wants_column(connection: Connection) -> bool:
-    """Whether the column is wanted here: the extension is, it is not, and the table is ours."""
+    """Whether the extension is here and the column not, in a table of ours or one to be made."""
     if _may_not(connection):
         return False
     found = _look(connection)
@@ -205,7 +205,7 @@ def _schema(connection: Connection) -> str | None:
 
 
 def _look(connection: Connection) -> tuple[bool, str, bool] | None:
-    """Whether the column is there, the extension's schema, and whether the table is ours."""
+    """Whether the column is there, the extension's schema, whether no other owns the table."""
     found = connection.execute(_FOUND, {"name": _table(connection), "column": _COLUMN}).first()
     if found is None:
         return None

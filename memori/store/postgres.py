@@ -163,7 +163,7 @@ class PostgresDatabase(PooledDatabase):
 
     def upgrade_statements(self, connection: Connection) -> str:
         """Of the tables, and then of the column for vectors."""
-        return super().upgrade_statements(connection) or pgvector.column_sql(connection)
+        return super().upgrade_statements(connection) + pgvector.column_sql(connection)
 
     async def upgrade_sql(self) -> str:
         """The statements `open` would run, in the schema that was chosen."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, bindparam, exists, or_, select
+from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, or_, select
 
 from memori.model import Scope
 from memori.store.prepared import Prepared, Row
@@ -57,6 +57,18 @@ class _Way:
 _BY_NAME = _Way(scopes.c.namespace == bindparam("namespace"), scopes.c.user_id == bindparam("user"))
 _BY_NUMBER = _Way(scopes.c.scope_id == bindparam("scope"), OWNED)
 _STATE = Prepared(select(*_INDEX_STATE).where(scopes.c.scope_id == bindparam("scope")))
+_TO_READ = Prepared(
+    select(
+        scopes.c.scope_id,
+        func.coalesce(scope_counts.c.item_count, 0),
+        func.coalesce(scope_counts.c.term_count, 0),
+    )
+    .outerjoin(scope_counts, scope_counts.c.scope_id == scopes.c.scope_id)
+    .where(
+        scopes.c.namespace == bindparam("namespace"),
+        scopes.c.user_id == bindparam("user"),
+    )
+)
 _COUNTS = Prepared(
     select(scope_counts.c.item_count, scope_counts.c.term_count).where(
         scope_counts.c.scope_id == bindparam("scope")
@@ -104,6 +116,14 @@ def find_scope(connection: Connection, scope: Scope, *, hold: bool = False) -> K
 def read_scope(connection: Connection, scope_id: int, *, hold: bool = False) -> KnownScope | None:
     """The scope of this number, None when it is gone; `hold` as in `find_scope`."""
     return _known(_BY_NUMBER.run(connection, {"scope": scope_id}, hold))
+
+
+def find_counted(connection: Connection, scope: Scope) -> tuple[int, int, int] | None:
+    """What a reader needs of a scope: its number, and the totals of `read_counts`; None as in
+    `find_scope`."""
+    named = {"namespace": scope.namespace, "user": scope.user_id}
+    found = _TO_READ.run(connection, named)
+    return (found[0][0], found[0][1], found[0][2]) if found else None
 
 
 class Mark(NamedTuple):

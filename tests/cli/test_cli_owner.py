@@ -79,7 +79,7 @@ def test_an_export_is_the_own_scope_as_a_database(memori: Command, tmp_path: Pat
     ran = memori("--user", "ana", "export", "ana.db")
     assert ran.status == 0
     assert "1 memory, 0 turns, 0 sessions (sqlite" in ran.out
-    assert "memori --database sqlite:///ana.db recall" in ran.err
+    assert "memori --database sqlite:///ana.db users list" in ran.err
     found = memori("--database", "sqlite:///ana.db", "--user", "ana", "recall", "tea", "--json")
     assert [hit["text"] for hit in found.json["items"]] == ["Ana likes green tea"]
     raw = sqlite3.connect(tmp_path / "ana.db")

@@ -226,22 +226,25 @@ async def test_an_account_that_may_not_change_tables_goes_on_with_plain_blobs(
     _same(await _answers(settings, clock), await _answers(bob, clock))
 
 
+@pytest.mark.parametrize("before", [True, False], ids=["upgraded", "new"])
 async def test_the_column_is_made_by_the_owner_where_programs_make_no_tables(
-    cluster: PrivatePgvector, server: EmbeddingsServer, url: str, clock: Clock
+    cluster: PrivatePgvector, server: EmbeddingsServer, url: str, clock: Clock, before: bool
 ) -> None:
-    settings = _settings(server, url)
-    await _fill(settings, clock)
-    _run(cluster, url, "CREATE EXTENSION vector")
     careful = _settings(server, url, auto_migrate=False)
-    await _answers(careful, clock)
+    if before:
+        await _fill(_settings(server, url), clock)
+    _run(cluster, url, "CREATE EXTENSION vector")
     columns = "SELECT count(*) FROM pg_attribute WHERE attname = 'numbers'"
+    if before:
+        await _answers(careful, clock)
     assert _run(cluster, url, columns) == "0"
     written = await make_database(careful.database).upgrade_sql()
     assert "ADD COLUMN" in written
-    for statement in filter(str.strip, written.split(";\n")):
-        _run(cluster, url, statement)
+    _run(cluster, url, written)
     assert _run(cluster, url, columns) == "1"
     assert await make_database(careful.database).upgrade_sql() == ""
+    await _fill(careful, clock)
+    assert _run(cluster, url, "SELECT count(*) FROM vectors WHERE numbers IS NULL") == "0"
 
 
 async def test_what_is_forgotten_or_erased_is_gone_from_the_extension_too(
