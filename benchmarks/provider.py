@@ -37,6 +37,8 @@ class Provider:
         self.pause = 0.0
         #: What to answer, made from the last words of the user.
         self.answer: Callable[[str], str] = lambda said: f"Noted: {said}"
+        #: How an answer is written when the request has a schema.
+        self.structured: Callable[[str], str] = lambda text: json.dumps({"answer": text})
         #: What a tool is called with.
         self.arguments: Json = {}
         #: Bytes of every stream sent, as far as they went out.
@@ -172,7 +174,7 @@ class _Chat:
         said = [each for each in messages if each["role"] == "user"]
         self._text = provider.answer(_words(said[-1]["content"]) if said else "")
         if body.get("response_format", {}).get("type") == "json_schema":
-            self._text = json.dumps({"answer": self._text})
+            self._text = provider.structured(self._text)
         self._tool = None
         if body.get("tools") and messages[-1]["role"] != "tool":
             self._tool = body["tools"][0]["function"]["name"]
@@ -228,7 +230,7 @@ class _Responses:
         self._text = provider.answer(_words(said[-1]["content"]) if said else "")
         text: Json = body.get("text") or {}
         if text.get("format", {}).get("type") == "json_schema":
-            self._text = json.dumps({"answer": self._text})
+            self._text = provider.structured(self._text)
         self._tool = None
         if body.get("tools") and items[-1].get("type") != "function_call_output":
             self._tool = body["tools"][0]["name"]
@@ -301,16 +303,18 @@ class _Messages:
         parts: list[Any] = [] if isinstance(last, str) else last
         self._text = provider.answer(_words(last))
         if "output_config" in body or "output_format" in body:
-            self._text = json.dumps({"answer": self._text})
+            self._text = provider.structured(self._text)
         self._tool = None
         if body.get("tools") and not any(part["type"] == "tool_result" for part in parts):
             self._tool = body["tools"][0]["name"]
+        self._arguments = provider.arguments
         self._model = body["model"]
 
     def whole(self) -> dict[str, Any]:
         block: dict[str, Any] = {"type": "text", "text": self._text}
         if self._tool:
-            block = {"type": "tool_use", "id": "toolu_1", "name": self._tool, "input": {}}
+            block = {"type": "tool_use", "id": "toolu_1", "name": self._tool}
+            block["input"] = self._arguments
         return {
             "id": "msg_1",
             "type": "message",

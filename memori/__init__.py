@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from memori.errors import StoreUnavailable as StoreUnavailable
     from memori.function_tool import create_memory_tool as create_memory_tool
     from memori.model import ContextLine as ContextLine
+    from memori.model import Entity as Entity
     from memori.model import Erased as Erased
     from memori.model import Event as Event
     from memori.model import Exported as Exported
@@ -33,11 +34,13 @@ if TYPE_CHECKING:
     from memori.model import Forgotten as Forgotten
     from memori.model import History as History
     from memori.model import Hit as Hit
+    from memori.model import Job as Job
     from memori.model import Memory as Memory
     from memori.model import Operation as Operation
     from memori.model import Page as Page
     from memori.model import Recalled as Recalled
     from memori.model import Receipt as Receipt
+    from memori.model import Relation as Relation
     from memori.model import Renamed as Renamed
     from memori.model import Scope as Scope
     from memori.model import ScopeSummary as ScopeSummary
@@ -72,6 +75,7 @@ _HOME = {
     ),
     "memori.model": (
         "ContextLine",
+        "Entity",
         "Erased",
         "Event",
         "Exported",
@@ -79,11 +83,13 @@ _HOME = {
         "Forgotten",
         "History",
         "Hit",
+        "Job",
         "Memory",
         "Operation",
         "Page",
         "Recalled",
         "Receipt",
+        "Relation",
         "Renamed",
         "Scope",
         "ScopeSummary",

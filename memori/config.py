@@ -19,10 +19,19 @@ from typing import Any, Literal, cast
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from memori.errors import ConfigurationError
 from memori.model import DEFAULT_NAMESPACE
+from memori.providers import Provider
 from memori.settings_files import Sections, find_in, read_file
 
 LIBRARY_DATABASE = "sqlite:///memori.db"
@@ -181,10 +190,28 @@ class InterceptSettings(_Section):
         return not self.auto_ingest if self.conscious_ingest is None else self.conscious_ingest
 
 
+class LearningSettings(_Section):
+    """Whether memories are made of what was recorded."""
+
+    enabled: bool | None = Field(
+        default=None,
+        description="learn from recorded turns; unset means only from those of enable()",
+    )
+
+
+#: What each provider cannot do without.
+_NEEDED: Mapping[str, tuple[str, ...]] = {
+    "azure": ("api_key", "azure_endpoint", "azure_deployment", "api_version"),
+    "custom": ("base_url", "model"),
+    "anthropic": ("api_key",),
+    "litellm": ("model",),
+}
+
+
 class AgentsSettings(_Section):
     """The model the memory agent may use. A key that merely lies in the environment is not one."""
 
-    provider: Literal["openai", "azure", "custom", "anthropic", "litellm"] | None = Field(
+    provider: Provider | None = Field(
         default=None, description="whose model; unset means openai if a key is set here, else none"
     )
     openai_api_key: SecretStr | None = Field(default=None, description="key of OpenAI")
@@ -194,6 +221,28 @@ class AgentsSettings(_Section):
     azure_deployment: str | None = Field(default=None, description="deployment on Azure")
     api_version: str | None = Field(default=None, description="version of Azure's interface")
     model: str | None = Field(default=None, description="model name; unset means a small one")
+    max_tokens_per_day: int = Field(
+        default=200_000,
+        ge=0,
+        description="tokens the memory agent may spend a day (UTC), over all users of a database",
+    )
+
+    @property
+    def chosen(self) -> Provider | None:
+        """Whose model is used; None for none."""
+        if self.provider is None and self.openai_api_key is not None:
+            return "openai"
+        return self.provider
+
+    @model_validator(mode="after")
+    def _complete(self) -> AgentsSettings:
+        missing = [name for name in _NEEDED.get(self.chosen or "", ()) if not getattr(self, name)]
+        if self.chosen == "openai" and self.api_key is None and self.openai_api_key is None:
+            missing.append("openai_api_key")
+        if missing:
+            names = ", ".join(f"agents.{name}" for name in missing)
+            raise ValueError(f"the provider {self.chosen} needs {names}")
+        return self
 
 
 class Settings(_Section):
@@ -204,6 +253,7 @@ class Settings(_Section):
     embedding: EmbeddingSettings = EmbeddingSettings()
     recall: RecallSettings = RecallSettings()
     intercept: InterceptSettings = InterceptSettings()
+    learning: LearningSettings = LearningSettings()
     agents: AgentsSettings = AgentsSettings()
 
     @property

@@ -27,6 +27,8 @@ from memori.store.operations import Write, hash_payload
 
 if TYPE_CHECKING:
     from memori.embedding import Embedding
+    from memori.learn.learnt import Agent
+    from memori.learn.worker import Worker
     from memori.recall.meaning import Meaning
 
 T = TypeVar("T")
@@ -76,6 +78,7 @@ class Engine:
             load_settings(given) if settings is None else amend_settings(settings, given)
         )
         self._clock = clock or _now
+        self._told_time = clock is not None
         self._actor = actor
         memory = self._settings.memory
         for what in ("agent_id", "session_id"):
@@ -91,6 +94,10 @@ class Engine:
         self._maintained = datetime.min.replace(tzinfo=UTC)
         self._rebuild: asyncio.Task[None] | None = None
         self._embedding = self._make_embedding()
+        self._learns = self._settings.learning.enabled is True
+        self._worker: Worker | None = None
+        self._learner: Agent | None = None
+        self._told_cap = False
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -128,7 +135,8 @@ class Engine:
         await self._open()
 
     async def flush(self, timeout: float | None = None) -> None:
-        """Wait for background work: cleaning the file after a purge, rebuilding the index, vectors.
+        """Wait for background work: cleaning the file after a purge, rebuilding the index,
+        learning, vectors.
 
         Args:
             timeout: seconds to wait at most; None waits as long as it takes.
@@ -143,6 +151,8 @@ class Engine:
             database = await self._open()
             if self._rebuild is not None:
                 await asyncio.shield(self._rebuild)
+            if self._worker is not None:
+                await self._worker.settle()
             if self._embedding is not None:
                 await self._embedding.settle(database)
             while not await self._scrub_if_due(database):  # noqa: ASYNC110  # someone reads the file
@@ -156,6 +166,8 @@ class Engine:
                 if self._rebuild is not None:
                     self._rebuild.cancel()
                     await asyncio.wait([self._rebuild])
+                if self._worker is not None:
+                    await self._worker.close()
                 if self._embedding is not None:
                     await self._embedding.close()
                 await database.close()
@@ -174,7 +186,7 @@ class Engine:
             _inherited.append(self._live())
             self._database = make_database(self._settings.database)
             self._opening, self._rebuild = asyncio.Lock(), None
-            self._embedding = self._make_embedding()
+            self._embedding, self._worker = self._make_embedding(), None
             self._pid, self._opened = os.getpid(), False
         if self._opened:
             return self._live()
@@ -188,7 +200,22 @@ class Engine:
                 if self._embedding is not None:
                     self._embedding.start(database)
                 self._opened = True
+                if self._learns:
+                    self._begin_learning()
         return database
+
+    def _begin_learning(self) -> None:
+        if self._worker is None:
+            self._worker = self._make_worker()
+            self._worker.start()
+
+    def _make_worker(self) -> Worker:
+        raise NotImplementedError
+
+    def _poke_worker(self) -> None:
+        """Something is to be learnt."""
+        if self._worker is not None:
+            self._worker.poke()
 
     def _make_embedding(self) -> Embedding | None:
         """The embedder, where one is configured; nothing of it is imported otherwise."""

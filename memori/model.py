@@ -313,6 +313,69 @@ class EmbeddingStats:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Entity:
+    """Somebody or something that memories are about: its name, other names, how many memories."""
+
+    name: str
+    aliases: tuple[str, ...]
+    memories: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relation:
+    """What a memory says of whom: `user`, `lives in`, `Lisbon`.
+
+    `memory_id` is the memory, `sources` are the turns that say so; `since` is when it began to
+    hold, `superseded_by` what holds instead by now.
+    """
+
+    subject: str
+    predicate: str
+    object: str
+    memory_id: str
+    sources: tuple[str, ...]
+    since: datetime | None
+    superseded_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What is still to be learnt from turns of one conversation.
+
+    `state` is `waiting`, `working` (a worker has it) or `dead` (given up after many tries);
+    `turns` counts those it covers, `not_before` is when it is tried again, `trouble` why the last
+    try failed.
+    """
+
+    id: str
+    kind: str
+    state: str
+    session_id: str
+    turns: int
+    attempts: int
+    created_at: datetime
+    not_before: datetime | None = None
+    trouble: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LearningStats:
+    """How learning goes in a scope.
+
+    Attributes:
+        waiting: jobs that wait or are worked on.
+        dead: jobs given up.
+        tokens_today: what the agent's model took today (UTC).
+        capped_today: jobs put off today because `agents.max_tokens_per_day` was reached.
+    """
+
+    waiting: int
+    dead: int
+    tokens_today: int = 0
+    capped_today: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stats:
     """What lies in this scope, and where."""
 
@@ -331,6 +394,7 @@ class Stats:
     size_bytes: int | None
     oldest: datetime | None
     newest: datetime | None
+    learning: LearningStats
     embedding: EmbeddingStats | None = None
 
 

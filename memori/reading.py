@@ -413,11 +413,12 @@ class Reading(Engine):
         scope = self._choose_scope(user_id, namespace)
         database = await self._open()
         embedding = self._embedding
+        now = self._clock()
 
         def count(connection: Connection, readable: Sequence[OpenScope]) -> Stats:
             # Scope number 0 is nobody's: a scope never written to counts as empty.
             number = readable[0].scope_id if readable else 0
-            counted = audit.count_rows(connection, number)
+            counted = audit.count_rows(connection, number, now)
             return Stats(
                 namespace=scope.namespace,
                 user_id=scope.user_id,

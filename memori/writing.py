@@ -123,6 +123,7 @@ class Writing(Engine):
         session_id: str | None = None,
         agent_id: str | None = None,
         source: str | None = None,
+        learn: bool | None = None,
         operation_id: str | None = None,
         user_id: str | None = None,
         namespace: str | None = None,
@@ -135,6 +136,8 @@ class Writing(Engine):
                 receipts name.
             agent_id: recorded on each turn.
             source: who said it, for turns that do not say so; by default by role.
+            learn: make memories of them, soon and in the background; by default where
+                `learning.enabled` is true.
             operation_id: makes a repeated call answer what the first one did.
             user_id: another user than the object's.
             namespace: another namespace than the object's.
@@ -149,6 +152,9 @@ class Writing(Engine):
         """
         scope = self._choose_scope(user_id, namespace)
         now = self._clock()
+        learns = self._settings.learning.enabled is True
+        if learn is not None:
+            learns = as_flag(learn, "learn")
         chosen = self._session(session_id)
         if chosen is None and operation_id is not None:
             # A repeated call must find the session that the first one made.
@@ -174,11 +180,13 @@ class Writing(Engine):
             scope,
             operation_id,
             payload,
-            lambda w: turns.record(w, chosen, given, agent),
+            lambda w: turns.record(w, chosen, given, agent, learn=learns),
             encode=turns.pack,
             decode=turns.unpack,
             now=now,
         )
+        if learns:
+            self._poke_worker()
         return recorded.receipts
 
     async def update(

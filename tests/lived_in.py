@@ -84,6 +84,10 @@ async def live(memori: AsyncMemori, clock: Clock, **who: str) -> Lived:
     await memori.forget(imported[3].id or "", **who)
     await memori.restore(imported[3].id or "", **who)
     clock.advance(seconds=5)
+    await memori.record([{"content": "My dog is called Rex"}], session_id="m", learn=True, **who)
+    await memori.learn()
+    await memori.record([{"content": "I hate the sitar"}], session_id="m", learn=True, **who)
+    clock.advance(seconds=5)
     return Lived(
         plain=plain.id or "",
         edited=edited.id or "",

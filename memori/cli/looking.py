@@ -103,6 +103,7 @@ async def stats(memori: AsyncMemori, args: argparse.Namespace, out: Output) -> E
     if out.as_json:
         out.object(found)
         return ExitCode.DONE
+    learning = found.learning
     categories = ", ".join(f"{n:,} {name}" for name, n in found.memories_by_category.items() if n)
     out.pairs(
         {
@@ -114,6 +115,10 @@ async def stats(memori: AsyncMemori, args: argparse.Namespace, out: Output) -> E
             "quarantined": f"{found.quarantined:,}",
             "forgotten": f"{found.forgotten:,}",
             "turns": f"{found.turns:,} in {amount(found.sessions, 'session')}",
+            "to learn": amount(learning.waiting, "job")
+            + (f", {learning.dead:,} dead" if learning.dead else ""),
+            "learning": f"{learning.tokens_today:,} tokens today"
+            + (f", {learning.capped_today:,} put off" if learning.capped_today else ""),
             "oldest": moment(found.oldest),
             "newest": moment(found.newest),
             "size": "" if found.size_bytes is None else f"{found.size_bytes / 1e6:,.1f} MB",

@@ -340,6 +340,24 @@ def _looking(verbs: _Verbs[_Parser]) -> None:
     _limit(verb, 20)
     verb.add_argument("--only", metavar="VERB", help="only this verb, e.g. forget or import")
 
+    verb = _add(verbs, "entities", "list whom and what memories are about")
+    _limit(verb, 100)
+
+    verb = _add(verbs, "relations", "show what was learnt of somebody or something")
+    verb.add_argument("name", metavar="NAME", help="whom or what, by any name; user is the user")
+    verb.add_argument("--include-superseded", action="store_true", help="also what no longer holds")
+    _limit(verb, 100)
+
+    verb = _add(
+        verbs,
+        "jobs",
+        "list what is still to be learnt from conversations",
+        "A job is waiting, being worked on, or dead: given up after many tries.",
+    )
+    verb.add_argument("--retry", action="store_true", help="try again what was given up")
+    verb.add_argument("--learn", action="store_true", help="learn what is due now first")
+    _limit(verb, 100)
+
     _add(verbs, "stats", "count what is kept, and say where")
     _add(verbs, "path", "print where the database is")
     verb = _add(

@@ -118,6 +118,23 @@ def find_pairs(statements: Sequence[Statement]) -> list[Pair]:
     return found
 
 
+def say_the_same(one: str, other: str, share: float = DUPLICATE_SHARE) -> bool:
+    """Whether two texts say nearly the same.
+
+    Args:
+        one: a text.
+        other: another text.
+        share: how much of their words they must have in common, 0 to 1; numbers and denials must
+            agree in any case.
+    """
+    a, b = (_read(Statement(id="", text=text, said_at=datetime.min)) for text in (one, other))
+    either = a.content | b.content
+    if not either or a.numbers != b.numbers or (a.denies, a.ended) != (b.denies, b.ended):
+        return False
+    shared = a.content & b.content
+    return len(shared) >= share * len(either) and _opposites(a, b, shared) is None
+
+
 def find_stale(statements: Sequence[Statement], now: datetime) -> list[Stale]:
     """Memories past their end, about a time that has gone, or about a "now" of long ago."""
     found: list[Stale] = []

@@ -267,6 +267,7 @@ class Interceptor:
     async def _open(self) -> None:
         try:
             await self.engine.open()
+            await self.engine.start_learning()
         except MemoriError as error:
             self._failed_at = time.monotonic()
             self.troubles.report("database", "calls go on without memory", str(error))

@@ -105,6 +105,7 @@ class Recorder:
             exchange.turns,
             session_id=exchange.session_id,
             agent_id=exchange.agent_id,
+            learn=self._engine.settings.learning.enabled is not False,
             operation_id=exchange.operation_id,
             user_id=exchange.user_id,
             namespace=exchange.namespace,

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
+from memori.quiet import paused
+
 T = TypeVar("T")
 
 
@@ -35,7 +37,6 @@ class Said:
 
 
 _said: ContextVar[Said | None] = ContextVar("memori_said", default=None)
-_paused: ContextVar[bool] = ContextVar("memori_paused", default=False)
 _used = False
 
 
@@ -95,9 +96,9 @@ def was_used() -> bool:
 
 def pause() -> Setting[bool]:
     """Neither inject nor record from here on."""
-    return Setting(_paused, True)
+    return Setting(paused, True)
 
 
 def is_paused() -> bool:
     """Whether calls made here are left alone."""
-    return _paused.get()
+    return paused.get()

@@ -86,6 +86,7 @@ def line_of(hit: Hit) -> str:
     label = f"{hit.category} · {hit.source}"
     if hit.kind == "turn":
         label = f"said by {name(hit.speaker or hit.role or hit.source)}"
+        label += " · no longer holds" if hit.superseded_by is not None else ""
     text = " ".join(hit.text.split())
     if len(text) > _MAX_LINE_CHARS:
         text = text[: _MAX_LINE_CHARS - 1].rstrip() + "…"

@@ -27,6 +27,7 @@ from memori.recall.rank import (
     with_forms,
 )
 from memori.recall.rerank import Ranked, Row, rerank
+from memori.recall.successors import Successor, behind, successors_of
 from memori.store import index, reading, rows, scopes, turns
 from memori.store.index import Place
 from memori.store.reading import Filter, MemoryGlimpse, TurnGlimpse
@@ -60,6 +61,9 @@ class _Found(NamedTuple):
     scope: OpenScope
     place: Place
     glimpse: MemoryGlimpse | TurnGlimpse
+
+
+_Shown = tuple[_Found, Ranked, Sequence[SqlRow[Any]]]
 
 
 def find_hits(
@@ -119,9 +123,23 @@ def find_hits(
     if alike:
         ranked = [place for place in ranked if (place.session_no, place.seq) not in alike]
     folded = _fold(connection, ranked, found, limit)
-    hits = _to_hits(connection, [(found[p.session_no, p.seq], p, origin) for p, origin in folded])
+    shown = [(found[p.session_no, p.seq], p, origin) for p, origin in folded]
+    gone: dict[tuple[int, Place], Any] = {}
+    if (
+        chosen.as_of is None and chosen.known_at is None
+    ):  # what was replaced since may have held then
+        gone = _gone(connection, [item for item, _, _ in shown])
+        shown = _behind_successors(shown, gone)
+    hits = _to_hits(connection, shown)
+    if gone:
+        hits = [
+            replace(hit, superseded_by=gone[item.scope.scope_id, item.place].id)
+            if (item.scope.scope_id, item.place) in gone
+            else hit
+            for (item, _, _), hit in zip(shown, hits, strict=True)
+        ]
     if alike:
-        places = [(place.session_no, place.seq) for place, _ in folded]
+        places = [(place.session_no, place.seq) for _, place, _ in shown]
         hits = _with_alike(connection, hits, places, alike, found)
     return Recalled(hits)
 
@@ -371,6 +389,32 @@ def _fold(
     return kept
 
 
+def _gone(connection: Connection, items: Iterable[_Found]) -> dict[tuple[int, Place], Successor]:
+    """By scope and place: the turns whose statement no longer holds, and what does."""
+    return {
+        (scope.scope_id, place): successor
+        for scope, places in _by_scope(items, TurnGlimpse).items()
+        for place, successor in successors_of(connection, scope.scope_id, places).items()
+    }
+
+
+def _behind_successors(
+    shown: list[_Shown], gone: Mapping[tuple[int, Place], Successor]
+) -> list[_Shown]:
+    """Move turns behind what took the place of their statement; each place keeps its score."""
+    if not gone:
+        return shown
+    by_key = {(entry[0].scope.scope_id, entry[0].place): entry for entry in shown}
+    leaders = {key: (key[0], successor.place) for key, successor in gone.items()}
+    scores = [ranked.score for _, ranked, _ in shown]
+    return [
+        (item, ranked._replace(score=score), origin)
+        for (item, ranked, origin), score in zip(
+            (by_key[key] for key in behind(list(by_key), leaders)), scores, strict=True
+        )
+    ]
+
+
 def _by_scope(items: Iterable[_Found], kind: type[Any]) -> dict[OpenScope, list[Place]]:
     places: dict[OpenScope, list[Place]] = {}
     for item in items:
@@ -392,9 +436,7 @@ def _origins(
     }
 
 
-def _to_hits(
-    connection: Connection, chosen: Sequence[tuple[_Found, Ranked, Sequence[SqlRow[Any]]]]
-) -> list[Hit]:
+def _to_hits(connection: Connection, chosen: Sequence[_Shown]) -> list[Hit]:
     """Read the rows of the few items that are shown."""
     items = [item for item, _, _ in chosen]
     kept: dict[tuple[OpenScope, int], SqlRow[Any]] = {}

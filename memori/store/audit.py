@@ -11,8 +11,8 @@ from sqlalchemy import Connection, MetaData, Row, and_, func, or_, select, text
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from memori.errors import NotFound
-from memori.model import Event, History, Memory, Operation, Session, Turn
-from memori.store import memories, rows, tables
+from memori.model import Event, History, LearningStats, Memory, Operation, Session, Turn
+from memori.store import jobs, memories, rows, spending, tables
 from memori.store.naming import own_name
 from memori.store.tables import events, memory_versions, operations, sessions
 from memori.store.tables import memories as memory_rows
@@ -22,7 +22,9 @@ from memori.store.tables import turns as turn_rows
 GROUP_MARK = ":"
 GROUP_VERB = "import"
 #: What `operations` can be asked for.
-VERBS = tuple(f"remember record update forget restore undo release rename {GROUP_VERB}".split())
+VERBS = tuple(
+    f"remember record learn update forget restore undo release rename {GROUP_VERB}".split()
+)
 
 
 def find_turn(connection: Connection, scope_id: int, turn_id: str) -> tuple[Row[Any], str] | None:
@@ -163,7 +165,7 @@ def _operation(name: str, parts: Sequence[Row[Any]]) -> Operation:
     )
 
 
-def count_rows(connection: Connection, scope_id: int) -> dict[str, Any]:
+def count_rows(connection: Connection, scope_id: int, now: datetime) -> dict[str, Any]:
     """Counts of a scope, by the field names of `Stats`."""
     m, t = memory_rows.c, turn_rows.c
     current = and_(m.forgotten_at.is_(None), m.superseded_by.is_(None), m.quarantined.is_(False))
@@ -182,6 +184,8 @@ def count_rows(connection: Connection, scope_id: int) -> dict[str, Any]:
             select(func.count()).select_from(column.table).where(*conditions)
         ).scalar_one()
 
+    queue = jobs.count(connection, now, scope_id)
+    tokens, capped = spending.spent(connection, now, scope_id)
     here, seen = m.scope_id == scope_id, m.forgotten_at.is_(None)
     said = and_(t.scope_id == scope_id, t.forgotten_at.is_(None))
     span = connection.execute(
@@ -204,6 +208,7 @@ def count_rows(connection: Connection, scope_id: int) -> dict[str, Any]:
         ).scalar_one(),
         "oldest": min(firsts, default=None),
         "newest": max(lasts, default=None),
+        "learning": LearningStats(queue.waiting, queue.dead, tokens, capped),
     }
 
 
@@ -345,6 +350,8 @@ def _summary(row: Row[Any]) -> str:
     answer = row.answer
     if row.verb == "record":
         return f"{answer['total']} turn(s) of session {answer['session_id']}"
+    if row.verb == "learn":
+        return f"{len(answer)} statement(s) learnt"
     if row.verb == "forget":
         hidden = len(answer["memories"]) + len(answer["turns"])
         return f"{hidden} item(s) {'purged' if answer['purged'] else 'hidden'}"

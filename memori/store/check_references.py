@@ -24,6 +24,7 @@ from memori.store.catalogue import is_derived, key_of, scoped_tables
 from memori.store.findings import Findings, row_name
 from memori.store.tables import (
     events,
+    jobs,
     memories,
     memory_versions,
     operations,
@@ -57,6 +58,7 @@ def _references() -> Iterator[_Reference]:
         (turns, "operation_id"),
         (memory_versions, "operation_id"),
         (tombstones, "operation_id"),
+        (jobs, "operation_id"),
         (memories, "forgotten_by"),
         (turns, "forgotten_by"),
         (operations, "undone_by"),

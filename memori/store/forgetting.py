@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Row, Table, delete, select, update
 
 from memori.errors import InvalidArgument, NotFound
 from memori.model import Forgotten, Undone
-from memori.store import index, memories, turns
+from memori.store import entities, index, jobs, memories, relations, turns
 from memori.store.operations import Write
 from memori.store.tables import (
     MEMORY_SHELF,
@@ -367,6 +367,7 @@ def _delete(w: Write, targets: Targets) -> None:
         w.connection.execute(
             delete(memory_versions).where(v.scope_id == w.scope_id, v.memory_no == number)
         )
+        relations.erase(w, number)
         w.connection.execute(
             delete(memory_rows).where(m.scope_id == w.scope_id, m.memory_no == number)
         )
@@ -383,6 +384,8 @@ def _delete(w: Write, targets: Targets) -> None:
             )
         )
         _forget_payloads(w, row)
+    entities.drop_unused(w)
+    jobs.drop_empty(w.connection, w.scope_id, sorted({place[0] for place in targets.turns}))
 
 
 def _forget_payloads(w: Write, row: Row[Any]) -> None:

@@ -82,7 +82,7 @@ def remember(w: Write, new: NewMemory) -> Receipt:
     [(last, known)] = _LAST_AND_CURRENT.run(w.connection, {"scope": w.scope_id, "hash": digest})
     current = None if known is None else _current(w, digest)
     if current is not None:
-        return _confirm(w, new, current, [old for old in olds if old.id != current.id])
+        return confirm(w, new, current, [old for old in olds if old.id != current.id])
 
     if olds and new.valid_from is None:
         # What replaces something holds from now on, unless it says otherwise.
@@ -361,7 +361,15 @@ def _current(w: Write, digest: str) -> Row[Any] | None:
     return row
 
 
-def _confirm(w: Write, new: NewMemory, current: Row[Any], olds: Sequence[Row[Any]]) -> Receipt:
+def confirm(w: Write, new: NewMemory, current: Row[Any], olds: Sequence[Row[Any]] = ()) -> Receipt:
+    """Let a current memory stand for what is said again; its evidence grows.
+
+    Args:
+        w: the write under way.
+        new: what is said.
+        current: the memory that says it already.
+        olds: what it replaces.
+    """
     set_columns(w, current.memory_no, {"evidence": current.evidence + 1})
     # What was stated by itself does not come to depend on the turns that confirm it.
     derived = has_sources(w, current.memory_no)

@@ -132,13 +132,18 @@ _ANY_SOURCE = Prepared(
 )
 
 
+def has_sources(connection: Connection, scope_id: int) -> bool:
+    """Whether any memory of a scope was derived from a turn: most stores hold none."""
+    return bool(_ANY_SOURCE.run(connection, {"scope": scope_id}))
+
+
 def sources_of(
     connection: Connection, scope_id: int, numbers: Collection[int]
 ) -> dict[int, list[Row[Any]]]:
     """By memory: id and external id of the visible turns it comes from, in order."""
     found: dict[int, list[Row[Any]]] = {}
-    # Most stores hold no memory that was derived from a turn, and this asks in a tenth of the time.
-    if numbers and _ANY_SOURCE.run(connection, {"scope": scope_id}):
+    # This asks in a tenth of the time.
+    if numbers and has_sources(connection, scope_id):
         rows: Any = connection.execute(_SOURCES, {"scope": scope_id, "numbers": sorted(numbers)})
         for row in rows:
             found.setdefault(row.memory_no, []).append(row)

@@ -286,6 +286,76 @@ vector_queue = Table(
     sqlite_with_rowid=False,
 )
 
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("scope_id", Integer, primary_key=True, autoincrement=False),
+    Column("id", exact_text(ID_CHARS), primary_key=True),
+    Column("kind", exact_text(16), nullable=False),
+    Column("state", exact_text(16), nullable=False),
+    Column("session_no", Integer, nullable=False),
+    Column("first_seq", Integer, nullable=False),
+    Column("last_seq", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("token", BigInteger, nullable=False),
+    Column("not_before", UtcDateTime),
+    Column("leased_until", UtcDateTime),
+    Column("trouble", Body),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("operation_id", exact_text(MAX_NAME_CHARS), nullable=False),
+    ForeignKeyConstraint(
+        ["scope_id", "session_no"],
+        ["sessions.scope_id", "sessions.session_no"],
+        name="jobs_session",
+    ),
+    Index("jobs_by_state", "state", "id"),
+    sqlite_with_rowid=False,
+)
+
+relations = Table(
+    "relations",
+    metadata,
+    Column("scope_id", Integer, primary_key=True, autoincrement=False),
+    Column("memory_no", BigInteger, primary_key=True, autoincrement=False),
+    Column("subject", Body, nullable=False),
+    Column("predicate", Body, nullable=False),
+    Column("object", Body, nullable=False),
+    Column("topic", exact_text(HASH_CHARS), nullable=False),
+    Column("subject_key", exact_text(HASH_CHARS), nullable=False),
+    Column("object_key", exact_text(HASH_CHARS), nullable=False),
+    ForeignKeyConstraint(
+        ["scope_id", "memory_no"],
+        ["memories.scope_id", "memories.memory_no"],
+        name="relations_memory",
+    ),
+    Index("relations_by_topic", "scope_id", "topic"),
+    Index("relations_by_subject", "scope_id", "subject_key"),
+    Index("relations_by_object", "scope_id", "object_key"),
+    sqlite_with_rowid=False,
+)
+
+entities = Table(
+    "entities",
+    metadata,
+    Column("scope_id", Integer, primary_key=True, autoincrement=False),
+    Column("label", exact_text(LABEL_CHARS), primary_key=True),
+    Column("name", Body, nullable=False),
+    Column("alias_of", exact_text(LABEL_CHARS)),
+    ForeignKeyConstraint(["scope_id"], ["scopes.scope_id"], name="entities_scope"),
+    sqlite_with_rowid=False,
+)
+
+spending = Table(
+    "spending",
+    metadata,
+    Column("scope_id", Integer, primary_key=True, autoincrement=False),
+    Column("day", exact_text(10), primary_key=True),
+    Column("tokens", BigInteger, nullable=False),
+    Column("capped", Integer, nullable=False),
+    ForeignKeyConstraint(["scope_id"], ["scopes.scope_id"], name="spending_scope"),
+    sqlite_with_rowid=False,
+)
+
 tombstones = Table(
     "tombstones",
     metadata,

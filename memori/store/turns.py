@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, bindparam, func, select
 from memori.ids import new_id
 from memori.intake import NewTurn, offset_minutes
 from memori.model import Receipt, Status, as_json
-from memori.store import index
+from memori.store import index, jobs
 from memori.store.memories import has_tombstones, is_tombstoned
 from memori.store.operations import Write, revive
 from memori.store.prepared import Prepared
@@ -70,7 +70,14 @@ class Recorded:
     seqs: Mapping[int, int]
 
 
-def record(w: Write, session_id: str, given: Sequence[Given], agent_id: str | None) -> Recorded:
+def record(
+    w: Write,
+    session_id: str,
+    given: Sequence[Given],
+    agent_id: str | None,
+    *,
+    learn: bool = False,
+) -> Recorded:
     """Append turns to a session in the order given.
 
     Args:
@@ -78,6 +85,7 @@ def record(w: Write, session_id: str, given: Sequence[Given], agent_id: str | No
         session_id: the conversation; made when it is new.
         given: each turn, cleaned, or why it cannot be kept.
         agent_id: recorded on each turn.
+        learn: ask for those written now to be learnt from, in the same transaction.
 
     Returns:
         One receipt a turn, in the same order, and where the stored ones are.
@@ -127,6 +135,8 @@ def record(w: Write, session_id: str, given: Sequence[Given], agent_id: str | No
         _label(w, rows)
         detail = {"first_seq": first, "last_seq": seq - 1}
         w.event("recorded", "session", session_id, detail=detail)
+        if learn and any(row["source"] in jobs.LEARNT_FROM for row in rows):
+            jobs.enqueue(w, session_no, first, seq - 1)
     return Recorded(session_id, tuple(receipts), seqs)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -83,7 +83,9 @@ def _undo_one(w: Write, row: Row[Any]) -> Undone:
     if row.verb == "record":
         return _undo_record(w, row)
     if row.verb in ("remember", "update"):
-        return _undo_memory(w, row)
+        return _undo_memory(w, row, row.answer)
+    if row.verb == "learn":
+        return _undo_learning(w, row)
     raise InvalidArgument(f"a {row.verb} cannot be undone")
 
 
@@ -110,22 +112,37 @@ def _undo_record(w: Write, operation: Row[Any]) -> Undone:
     )
 
 
-def _undo_memory(w: Write, operation: Row[Any]) -> Undone:
-    memory_id = operation.answer["id"]
+def _undo_learning(w: Write, operation: Row[Any]) -> Undone:
+    """Take back each memory that was learnt, the last first; what was purged since stays so."""
+    restored: list[str] = []
+    hidden: list[str] = []
+    for answer in reversed(operation.answer):
+        if memories.find(w.connection, w.scope_id, answer["id"] or "") is None:
+            continue
+        step = _undo_memory(w, operation, answer)
+        restored += step.restored
+        hidden += step.hidden
+    return _undone(w, hidden=hidden, restored=restored)
+
+
+def _undo_memory(w: Write, operation: Row[Any], answer: Mapping[str, Any]) -> Undone:
+    memory_id = answer["id"]
     if memory_id is None:
         return _undone(w)  # it was rejected, so nothing is there
     row = memories.find(w.connection, w.scope_id, memory_id)
     if row is None:
         raise InvalidArgument(f"memory {memory_id} was purged; its write cannot be undone")
-    if operation.verb == "update" and operation.answer["status"] == "stored":
+    if operation.verb == "update" and answer["status"] == "stored":
         return _undo_change(w, row, operation.operation_id)
-    if row.superseded_by is not None:
+    # What was learnt too late to hold was written as superseded.
+    came_late = operation.verb == "learn" and row.retired_at == row.recorded_at
+    if row.superseded_by is not None and not came_late:
         raise InvalidArgument(
             f"memory {memory_id} was superseded by {row.superseded_by}; undo that first"
         )
     # The successor leaves first, so that an older memory of the same text can be current again.
     hidden: list[str] = []
-    freed: set[str] = set(operation.answer["superseded"])
+    freed: set[str] = set(answer["superseded"])
     memories.unlink_sources(w, row.memory_no, _sources_added(w, row.id, operation.operation_id))
     if row.evidence > 1:
         memories.set_columns(w, row.memory_no, {"evidence": row.evidence - 1})

@@ -15,11 +15,15 @@ from memori.store.catalogue import Values, moved_columns
 from memori.store.paging import all_rows
 from memori.store.scopes import OWNED
 from memori.store.tables import (
+    entities,
     events,
+    jobs,
+    labels,
     memories,
     memory_sources,
     memory_versions,
     operations,
+    relations,
     scopes,
     sessions,
     turns,
@@ -126,11 +130,18 @@ def _shown(table: Table, number: int) -> tuple[ColumnElement[bool], ...]:
     if table is sessions:
         said = (t.scope_id == number, t.session_no == s.session_no, t.forgotten_at.is_(None))
         return (exists().where(*said),)
-    if table in (memory_versions, memory_sources):
+    if table is entities:
+        labelled = (labels.c.scope_id == number, labels.c.value == entities.c.label)
+        return (exists().where(*labelled, labels.c.field == "entity"),)
+    if table is jobs:
+        span = t.seq.between(jobs.c.first_seq, jobs.c.last_seq)
+        said = (t.scope_id == number, t.session_no == jobs.c.session_no, span)
+        return (exists().where(*said, t.forgotten_at.is_(None)),)
+    if table in (memory_versions, memory_sources, relations):
         memory_no = table.c.memory_no
         hidden = (m.scope_id == number, m.memory_no == memory_no, m.forgotten_at.is_not(None))
         conditions = (~exists().where(*hidden),)
-        if table is memory_versions:
+        if table is not memory_sources:
             return conditions
         link = memory_sources.c
         unsaid = (

@@ -101,6 +101,7 @@ WRONG: dict[str, dict[str, list[tuple[list[Any], Expected]]]] = {
             ([[{"content": "x" * 1_048_577}]], REJECTED),
         ],
         "source": [(["god", "", 5, ["user"], [], Odd()], REJECTED)],
+        "learn": [(FLAG, InvalidArgument)],
         **PLACE,
         **OPERATION,
     },
@@ -166,6 +167,13 @@ WRONG: dict[str, dict[str, list[tuple[list[Any], Expected]]]] = {
         "limit": [(LIMIT, InvalidArgument)],
     },
     "quarantined": {"limit": [(LIMIT, InvalidArgument)]},
+    "entities": {"limit": [(LIMIT, InvalidArgument)]},
+    "relations": {
+        "name": [([*TEXT, None], InvalidArgument)],
+        "include_superseded": [([*FLAG, None], InvalidArgument)],
+        "limit": [(LIMIT, InvalidArgument)],
+    },
+    "jobs": {"retry": [([*FLAG, None], InvalidArgument)], "limit": [(LIMIT, InvalidArgument)]},
     "stats": {},
     "users": {"limit": [(LIMIT, InvalidArgument)], "cursor": [(CURSOR, InvalidArgument)]},
     "rename_user": {"user_id": NOBODY, "new_user_id": NOBODY},
@@ -178,7 +186,7 @@ WRONG: dict[str, dict[str, list[tuple[list[Any], Expected]]]] = {
     "flush": {"timeout": [(["1", b"1", [], True, Odd()], InvalidArgument)]},
 }
 #: Verbs that take nothing, and what every other verb takes besides.
-BARE = {"open", "close", "schema", "maintain"}
+BARE = {"open", "close", "schema", "maintain", "learn", "start_learning"}
 UNOWNED = {"flush", "backup"}
 #: Functions that are called back.
 CALLED = {"progress", "stopped"}
@@ -226,6 +234,7 @@ async def test_a_wrong_value_is_said_plainly_and_does_nothing(
         "get": {"item_id": memory_id},
         "history": {"item_id": memory_id},
         "turns": {"session_id": "talk"},
+        "relations": {"name": "Ana"},
         "rename_user": {"user_id": "default", "new_user_id": "ana"},
         "erase_user": {"user_id": "default"},
         "export": {"file": tmp_path / "file"},

@@ -62,7 +62,7 @@ async def test_users_are_listed_with_their_counts(memori: AsyncMemori, clock: Cl
         ("default", "default"),
     ]
     lived = found[2]
-    assert (lived.memories, lived.turns, lived.sessions, lived.forgotten) == (6, 33, 3, 3)
+    assert (lived.memories, lived.turns, lived.sessions, lived.forgotten) == (7, 35, 4, 3)
     assert lived.created_at < (lived.last_write_at or lived.created_at)
     assert len((await memori.users(user_id="ana")).items) == 2
     assert len((await memori.users(user_id="ana", namespace="work")).items) == 1

@@ -116,8 +116,8 @@ async def _fill(url: str, clock: Clock) -> tuple[Lived, Any]:
         return lived, await _everything(memori, lived)
 
 
-#: Tables that hold rows only where an embedder is configured; they are made again from others.
-RARE = {"vectors", "vector_queue", "vector_scopes"}
+#: Tables that hold rows only where an embedder or a model that learns is configured.
+RARE = {"vectors", "vector_queue", "vector_scopes", "spending"}
 
 
 def _empty_tables(connection: Connection) -> set[str]:

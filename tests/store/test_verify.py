@@ -61,7 +61,7 @@ async def test_a_scope_with_a_past_is_sound(memori: AsyncMemori) -> None:
     verified = await memori.verify()
     assert verified.findings == ()
     assert (verified.scopes, verified.finding_count) == (1, 0)
-    assert verified.items == 42
+    assert verified.items == 45
 
 
 async def test_an_empty_database_is_sound(memori: AsyncMemori) -> None:

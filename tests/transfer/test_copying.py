@@ -115,7 +115,7 @@ async def test_a_copied_scope_answers_like_the_first(
     report = await copy(source.database.url, target)
     [scope] = report.scopes
     assert (scope.status, report.interrupted) == ("copied", False)
-    assert scope.rows["memories"] == 8
+    assert scope.rows["memories"] == 9
     async with AsyncMemori(target, clock=clock) as copied:
         assert await everything(copied, ids) == before
         assert (await copied.verify()).findings == ()

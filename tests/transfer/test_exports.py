@@ -54,7 +54,7 @@ async def test_an_exported_database_answers_at_once(
     memori: AsyncMemori, tmp_path: Path, clock: Clock
 ) -> None:
     done = await memori.export(tmp_path / "out.db")
-    assert (done.scopes, done.rows["memories"], done.rows["turns"]) == (1, 6, 33)
+    assert (done.scopes, done.rows["memories"], done.rows["turns"]) == (1, 7, 35)
     async with AsyncMemori(f"sqlite:///{tmp_path}/out.db", clock=clock) as copied:
         assert await answers(copied) == await answers(memori)
         assert (await copied.verify()).findings == ()

@@ -1,0 +1,1 @@
+"""The memory agent: from recorded turns to memories."""

@@ -1,0 +1,266 @@
+"""Asking a model, over the wire of its provider: one request, one answer by a schema.
+
+No SDK is imported (litellm is the exception, which is one), so nothing here can be mistaken for a
+call of the program's own. Formats: https://platform.openai.com/docs/api-reference/chat and
+https://docs.anthropic.com/en/api/messages.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, NoReturn, Protocol, cast
+from urllib.parse import quote
+
+from memori.config import AgentsSettings
+from memori.learn.learnt import Unavailable
+
+#: Seconds the provider may take for one answer.
+SECONDS = 60.0
+_MAX_ANSWER = 4 * 1024 * 1024
+_MAX_TOKENS = 4_000
+_TOOL = "keep_memories"
+_OPENAI, _ANTHROPIC = "https://api.openai.com/v1", "https://api.anthropic.com"
+_ANTHROPIC_VERSION = "2023-06-01"
+#: A small model where none is configured; the others have to be named.
+DEFAULT_MODELS = {"openai": "gpt-4o-mini", "anthropic": "claude-3-5-haiku-latest"}
+_REFUSES_SCHEMA = frozenset({400, 404, 415, 422})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a model said, and the tokens it cost."""
+
+    text: str
+    tokens: int
+
+
+class Refused(Exception):
+    """The provider does not take the request as it is."""
+
+
+class Model(Protocol):
+    """One model of one provider."""
+
+    name: str
+
+    def ask(self, system: str, said: str, schema: Mapping[str, Any]) -> Answer:
+        """Ask once, and wait.
+
+        Raises:
+            Unavailable: there is no answer.
+        """
+        ...
+
+
+def make_model(settings: AgentsSettings) -> Model:
+    """The configured model."""
+    provider = settings.chosen
+    if provider == "anthropic":
+        return _Anthropic(settings)
+    if provider == "litellm":
+        return _LiteLLM(settings)
+    return _Chat(settings)
+
+
+class _Chat:
+    """OpenAI, Azure, and servers of the same interface."""
+
+    def __init__(self, settings: AgentsSettings) -> None:
+        key = _secret(settings)
+        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._body: dict[str, Any] = {}
+        self._strict = True
+        if settings.chosen == "azure":
+            model = settings.model or settings.azure_deployment or ""
+            self._headers = {"api-key": key or ""}
+            deployment = quote(settings.azure_deployment or "", safe="")
+            version = quote(settings.api_version or "", safe="")
+            base = (settings.azure_endpoint or "").rstrip("/")
+            self._url = (
+                f"{base}/openai/deployments/{deployment}/chat/completions?api-version={version}"
+            )
+        else:
+            model = settings.model or DEFAULT_MODELS["openai"]
+            self._url = (settings.base_url or _OPENAI).rstrip("/") + "/chat/completions"
+        self._body["model"] = model
+        self.name = f"{settings.chosen} {model}"
+
+    def ask(self, system: str, said: str, schema: Mapping[str, Any]) -> Answer:
+        """Ask with the schema, or without where the server knows no schemas."""
+        if self._strict:
+            try:
+                return self._ask(system, said, schema)
+            except Refused:
+                self._strict = False
+        try:
+            return self._ask(system, said, None)
+        except Refused as error:
+            raise Unavailable(str(error)) from None
+
+    def _ask(self, system: str, said: str, schema: Mapping[str, Any] | None) -> Answer:
+        body = {
+            **self._body,
+            "messages": [
+                {"role": "system", "content": system},
+                {"role": "user", "content": said},
+            ],
+        }
+        if schema is not None:
+            named = {"name": _TOOL, "strict": True, "schema": schema}
+            body["response_format"] = {"type": "json_schema", "json_schema": named}
+        answer = _post(self._url, self._headers, body)
+        try:
+            text = answer["choices"][0]["message"]["content"] or ""
+        except (KeyError, IndexError, TypeError):
+            raise Unavailable("the provider's answer holds no message") from None
+        return Answer(str(text), _tokens(answer, "prompt_tokens", "completion_tokens"))
+
+
+class _Anthropic:
+    """Anthropic: the schema is that of a tool the model has to call."""
+
+    def __init__(self, settings: AgentsSettings) -> None:
+        self._url = (settings.base_url or _ANTHROPIC).rstrip("/") + "/v1/messages"
+        self._headers = {
+            "x-api-key": _secret(settings) or "",
+            "anthropic-version": _ANTHROPIC_VERSION,
+        }
+        self._model = settings.model or DEFAULT_MODELS["anthropic"]
+        self.name = f"anthropic {self._model}"
+
+    def ask(self, system: str, said: str, schema: Mapping[str, Any]) -> Answer:
+        """Ask for a call of the tool."""
+        body = {
+            "model": self._model,
+            "max_tokens": _MAX_TOKENS,
+            "system": system,
+            "messages": [{"role": "user", "content": said}],
+            "tools": [{"name": _TOOL, "description": "Keep memories.", "input_schema": schema}],
+            "tool_choice": {"type": "tool", "name": _TOOL},
+        }
+        try:
+            answer = _post(self._url, self._headers, body)
+        except Refused as error:
+            raise Unavailable(str(error)) from None
+        pieces: list[str] = []
+        for block in answer.get("content") or ():
+            given = cast("Mapping[str, Any]", block)
+            if given.get("type") == "tool_use":
+                pieces = [json.dumps(given.get("input"))]
+                break
+            pieces.append(str(given.get("text", "")))
+        return Answer("".join(pieces), _tokens(answer, "input_tokens", "output_tokens"))
+
+
+class _LiteLLM:
+    """Whatever litellm knows, by litellm's name for it."""
+
+    def __init__(self, settings: AgentsSettings) -> None:
+        self._model = settings.model or ""
+        self._key = _secret(settings)
+        self._base = settings.base_url
+        self.name = f"litellm {self._model}"
+
+    def ask(self, system: str, said: str, schema: Mapping[str, Any]) -> Answer:
+        """Ask, without being seen by the interceptor."""
+        from importlib import import_module
+
+        from memori.quiet import quietly
+
+        try:
+            litellm: Any = import_module("litellm")
+        except ImportError:
+            raise Unavailable("litellm is not installed: pip install litellm") from None
+        try:
+            with quietly():
+                answer: Any = litellm.completion(
+                    model=self._model,
+                    messages=[
+                        {"role": "system", "content": system},
+                        {"role": "user", "content": said},
+                    ],
+                    api_key=self._key,
+                    base_url=self._base,
+                    timeout=SECONDS,
+                    num_retries=0,
+                )
+        except Exception as error:
+            raise Unavailable(f"litellm failed: {type(error).__name__}") from None
+        tokens = getattr(getattr(answer, "usage", None), "total_tokens", 0) or 0
+        return Answer(str(answer.choices[0].message.content or ""), int(tokens))
+
+
+def in_background(work: Callable[[], Answer]) -> Future[Answer]:
+    """Run on a thread that keeps no interpreter from ending, also when the provider hangs."""
+    future: Future[Answer] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="memori-agent", daemon=True).start()
+    return future
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirection would carry the key elsewhere."""
+
+    def redirect_request(
+        self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> None:
+        """Follow none."""
+
+
+def _post(url: str, headers: Mapping[str, str], body: Mapping[str, Any]) -> dict[str, Any]:
+    request = urllib.request.Request(  # noqa: S310  # the configured address
+        url,
+        data=json.dumps(body).encode(),
+        headers={"Content-Type": "application/json", **headers},
+    )
+    try:
+        with urllib.request.build_opener(_NoRedirect).open(request, timeout=SECONDS) as answer:
+            data = answer.read(_MAX_ANSWER)
+    except urllib.error.HTTPError as error:
+        with error:
+            _refuse(error.code)
+    except (OSError, ValueError) as error:
+        raise Unavailable(f"the provider did not answer: {type(error).__name__}") from None
+    try:
+        value = json.loads(data)
+    except ValueError:
+        raise Unavailable("the provider's answer is not JSON") from None
+    if not isinstance(value, dict):
+        raise Unavailable("the provider's answer is not a JSON object")
+    return cast("dict[str, Any]", value)
+
+
+def _refuse(status: int) -> NoReturn:
+    if status in (401, 403):
+        raise Unavailable(f"the provider wants another key (HTTP {status}); set agents.api_key")
+    said = f"the provider answered HTTP {status}"
+    if status in _REFUSES_SCHEMA:
+        raise Refused(f"{said}; check agents.model and the address")
+    raise Unavailable(said)
+
+
+def _secret(settings: AgentsSettings) -> str | None:
+    key = settings.api_key
+    if key is None and settings.chosen == "openai":
+        key = settings.openai_api_key
+    return None if key is None else key.get_secret_value()
+
+
+def _tokens(answer: Mapping[str, Any], *names: str) -> int:
+    usage = answer.get("usage")
+    if not isinstance(usage, Mapping):
+        return 0
+    counted = [cast("Mapping[str, Any]", usage).get(name) for name in names]
+    return sum(number for number in counted if isinstance(number, int))

@@ -1,0 +1,351 @@
+"""Statements that need no model: what people plainly say of themselves, in English.
+
+Each rule is for a whole clause that begins with "I" or "my" (or is an order for always). It would
+rather miss than be wrong: what points at something else ("I love it"), is in doubt or might be
+somebody else's words makes no memory. The turn stays recallable in any case.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from memori.learn.learnt import THE_USER, USER, Extracted, Heard, Learnt, Relation
+from memori.learn.sentences import earnest_sentences
+from memori.learn.statements import (
+    ADVERB,
+    Build,
+    about,
+    age,
+    birthday,
+    born,
+    diet,
+    employer,
+    favourite,
+    from_now_on,
+    habit,
+    kin,
+    name,
+    occasion,
+    occupation,
+    order,
+    owns,
+    place,
+    project,
+    status,
+)
+from memori.learn.vocabulary import DIETS, KIN, PETS
+from memori.learn.wording import clauses, third_person
+from memori.model import Category
+from memori.store.jobs import LEARNT_FROM
+
+#: How sure a rule is of what it makes; with a doubt in the sentence, much less.
+_CONFIDENCE, _DOUBTED = 0.8, 0.4
+_I = rf"(?:i)\s+{ADVERB}"
+_I_AM = rf"(?:i'm|i\s+am|im)\s+{ADVERB}"
+_I_HAVE = rf"(?:i've|i\s+have)\s+{ADVERB}"
+_NAME = r"[A-Z][\w'’-]*(?:\s+[A-Z][\w'’-]*){0,2}"
+_DATE = (
+    r"(?:(?:on|in)\s+)?(?:the\s+)?(?P<date>(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day,?\s*)?"
+    r"(?:(?:the\s+)?\d{1,2}(?:st|nd|rd|th)?\s+(?:of\s+)?(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct"
+    r"|nov|dec)[a-z]*\.?(?:,?\s+\d{4})?"
+    r"|(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?\s+\d{1,2}(?:st|nd|rd|th)?"
+    r"(?:,?\s+\d{4})?|\d{4}-\d\d-\d\d|\d{1,2}[/.]\d{1,2}(?:[/.]\d{2,4})?))"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    pattern: re.Pattern[str]
+    category: Category
+    importance: float
+    build: Build
+
+
+class RuleAgent:
+    """The memory agent without a model."""
+
+    name = "rules"
+    local = True
+
+    def cost(self, heard: Sequence[Heard]) -> int:
+        """Nothing."""
+        return 0 * len(heard)
+
+    async def extract(self, heard: Sequence[Heard]) -> Extracted:
+        """The plain statements in what people said, in order."""
+        return Extracted(
+            tuple(
+                learnt
+                for turn in heard
+                if turn.role == "user" and turn.source in LEARNT_FROM
+                for learnt in learn_from(turn)
+            )
+        )
+
+
+def learn_from(turn: Heard) -> Iterator[Learnt]:
+    """The plain statements in one turn."""
+    seen: set[str] = set()
+    for sentence in earnest_sentences(turn.text):
+        asked = _remember_that(turn, sentence.text) if turn.speaker is None else None
+        for learnt in [asked] if asked else _statements(turn, sentence.text):
+            if learnt.content in seen:
+                continue
+            seen.add(learnt.content)
+            if sentence.doubtful:
+                learnt = replace(learnt, confidence=_DOUBTED, uncertain=True)
+            yield learnt
+
+
+def _statements(turn: Heard, sentence: str) -> Iterator[Learnt]:
+    understood = False
+    for clause in clauses(sentence):
+        # "and love X" goes on with "I" only if what came before was such a statement.
+        learnt = _read(turn, clause.text) if understood or not clause.carried else None
+        understood = learnt is not None
+        if learnt is not None:
+            yield learnt
+
+
+_ASKED = re.compile(
+    r"(?:(?:please|also|and|hey|ok|okay|just)[,\s]+)*(?:remember|don't forget|do not forget"
+    r"|keep in mind"
+    r"|bear in mind|make a note|take note)(?:\s+that\b|\s*[:,])\s*(?P<what>.+)",
+    re.IGNORECASE,
+)
+
+
+def _remember_that(turn: Heard, sentence: str) -> Learnt | None:
+    asked = _ASKED.fullmatch(sentence)
+    if asked is None:
+        return None
+    what = asked["what"].strip(" .!")
+    if len(what.split()) < 3:
+        return None
+    for learnt in _statements(turn, what):
+        return replace(learnt, importance=max(learnt.importance, 0.8))
+    return Learnt(
+        content=f"{_who(turn)} asked to remember: {what}",
+        category="fact",
+        importance=0.8,
+        confidence=_CONFIDENCE,
+        turns=(turn.id,),
+    )
+
+
+def _read(turn: Heard, clause: str) -> Learnt | None:
+    for rule in _RULES:
+        match = rule.pattern.fullmatch(clause)
+        made = rule.build(match) if match else None
+        if made is None or (rule.category == "rule" and turn.speaker is not None):
+            continue  # people among themselves give the assistant no orders
+        who = _who(turn)
+        relation = None
+        if made.predicate:
+            subject = USER if turn.speaker is None else turn.speaker
+            relation = Relation(
+                subject=subject,
+                predicate=made.predicate,
+                object=third_person(made.object),
+                single=made.single,
+            )
+        return Learnt(
+            content=made.whole.replace("{who}", who, 1) or f"{who} {third_person(made.says)}",
+            category=rule.category,
+            importance=rule.importance,
+            confidence=_CONFIDENCE,
+            turns=(turn.id,),
+            relation=relation,
+            entities=made.entities,
+            ended=made.ended,
+        )
+    return None
+
+
+def _who(turn: Heard) -> str:
+    return THE_USER if turn.speaker is None else turn.speaker
+
+
+def _rule(pattern: str, category: Category, importance: float, build: Build) -> _Rule:
+    return _Rule(re.compile(pattern, re.IGNORECASE), category, importance, build)
+
+
+def _exact(pattern: str, category: Category, importance: float, build: Build) -> _Rule:
+    """Upper and lower case tell names; what is not a name is in `(?i:...)`."""
+    return _Rule(re.compile(pattern), category, importance, build)
+
+
+_PLACE = r"(?P<place>[^,;:!?()]{2,50}?(?:,\s*[A-Z][\w .]{1,30})?)"
+_NOW = r"(?:\s+(?:now|currently|these days|at the moment|right now|nowadays))?"
+_FOR = (
+    r"(?:\s+(?:for|with|since|and|near|close to|as|to|after|last|this|in \d{4}|these|a few|about"
+    r"|over|at)\s.*)?"
+)
+_WHAT = r"(?P<what>.+)"
+_NO_LIKING = (
+    r"(?:to (?:think|say|see|hear|know|imagine|believe|point|ask|add|thank|know|be able)\b"
+    r"|the (?!(?:beach|ocean|sea|mountains?|outdoors|rain|snow|smell|sound|taste|cold|heat|city"
+    r"|desert"
+    r"|countryside|forest|woods|water|sun|summer|winter|autumn|fall|spring)\b)"
+    r"|not |my |all |every|when |where |some |any|seeing (?:my|our)|more |being able|hearing|our "
+    r"|about "
+    r"|and |who |than |or |as |at |for |with |in |like )"
+)
+_RULES = (
+    _exact(rf"(?i:my\s+(?:full\s+|first\s+)?name\s*(?:is|'s))\s+(?P<name>{_NAME})", "fact",
+    0.8, name),
+    _exact(
+        rf"(?i:(?:you can |please |everyone |people |friends "
+        rf"|just )?call(?:s)? me)\s+(?P<name>{_NAME})",
+        "fact", 0.8, name,
+    ),
+    _exact(r"(?:I'm|I am|i'm|i am)\s+(?P<name>[A-Z][a-z]+(?:\s[A-Z][a-z]+))", "fact", 0.8, name),
+    _rule(rf"{_I}live in {_PLACE}{_NOW}{_FOR}", "fact", 0.7, place("lives in", "lives in",
+    single=True)),
+    _rule(
+        rf"{_I_AM}(?:living|based|located|residing) in {_PLACE}{_NOW}{_FOR}",
+        "fact", 0.7, place("lives in", "lives in", single=True),
+    ),
+    _rule(
+        rf"(?:{_I}|{_I_HAVE})(?:moved|relocated)(?: (?:back|here|over))? to {_PLACE}{_NOW}{_FOR}"
+        r"(?:\s+(?:recently|yesterday))?",
+        "fact", 0.7, place("lives in", "lives in", single=True),
+    ),
+    _rule(
+        rf"(?:{_I}(?:no longer|don't|do not) live in {_PLACE}(?:\s+any\s?more|\s+now)?"
+        rf"|{_I_HAVE}moved (?:away|out) (?:from|of) (?P<left>.+))",
+        "fact", 0.5,
+        lambda m: place("lives in", "no longer lives in", single=False, ended=True)(m)
+        if m["place"] and ("more" in m.string or "longer" in m.string) else None,
+    ),
+    _rule(
+        rf"(?:{_I_AM}(?:originally )?from|{_I}(?:come from|grew up in)) {_PLACE}",
+        "fact", 0.6, place("is from", "is from", single=False),
+    ),
+    _rule(
+        rf"{_I}work (?:at|for) (?P<place>.+?){_NOW}(?: as (?:an? )?.+)?",
+        "fact", 0.7, employer("works at"),
+    ),
+    _rule(rf"{_I_AM}(?:working|employed) (?:at|for|by) (?P<place>.+?){_NOW}", "fact",
+    0.7, employer("works at")),
+    _rule(
+        rf"(?:{_I}|{_I_HAVE})(?:started|began|joined)(?: (?:working|a new job|my new job"
+        rf"|a job))? (?:at |for )?"
+        r"(?P<place>[A-Z].+?)(?: (?:last|this) .+| (?:today|yesterday|recently))?",
+        "fact", 0.7, lambda m: employer("works at")(m) if m["place"][:1].isupper() else None,
+    ),
+    _rule(
+        rf"{_I}(?:no longer work|don't work|do not work) (?:at"
+        rf"|for) (?P<place>.+?)(?P<more> any\s?more)?",
+        "fact", 0.5,
+        lambda m: employer("no longer works at", ended=True)(m)
+        if m["more"] or "longer" in m.string.lower() else None,
+    ),
+    _rule(rf"{_I}work as an? {_WHAT}", "fact", 0.7, occupation),
+    _rule(rf"{_I_AM}(?:working as )?an? {_WHAT}", "fact", 0.7, occupation),
+    _rule(
+        rf"(?:{_I_AM}(?:studying|majoring in)|{_I}study|{_I}major in) {_WHAT}",
+        "fact", 0.6, about("studies", "studies",
+        refused=r"(?:for|at|hard|abroad|in|with|to|a lot|every)\b"),
+    ),
+    _rule(rf"{_I_AM}(?P<age>1[3-9]|[2-9]\d) years old", "fact", 0.6, age),
+    _rule(
+        rf"{_I_AM}(?:an? )?(?P<diet>{DIETS})", "preference", 0.7, diet,
+    ),
+    _rule(rf"{_I_AM}(?P<status>married|single|divorced|widowed|engaged)", "fact", 0.6, status),
+    _rule(
+        rf"{_I_AM}(?:severely |very |deathly |highly )?(?:allergic|intolerant) to {_WHAT}",
+        "fact", 0.8, about("is allergic to", "is allergic to"),
+    ),
+    _rule(rf"my birthday\s*(?:is|'s) {_DATE}", "fact", 0.7, birthday),
+    _rule(
+        r"i was born (?P<when>(?:on|in) (?:the )?\S*\d\S*(?:\s\S+){0,3}|(?:in|on) (?:january"
+        r"|february|march"
+        r"|april|may|june|july|august|september|october|november|december)\b.{0,20})",
+        "fact", 0.6, born,
+    ),
+    _rule(rf"my (?P<what>[\w' -]{{3,40}}?) is {_DATE}(?:\s+at\s+[\d:apm. ]+)?", "context",
+    0.7, occasion),
+    _exact(
+        rf"(?i:my\s+(?P<kin>(?:\w+\s)?(?:{'|'.join(sorted(KIN | PETS))}))(?:'s name)?\s+is"
+        rf"(?:\s+(?:called|named))?)\s+(?P<name>[A-Z][a-z]+)",
+        "fact", 0.6, kin,
+    ),
+    _rule(
+        rf"{_I}have (?P<many>an?|one|two|three|four|five|\d) (?P<what>(?:[\w-]+ ){{0,3}}[\w-]+"
+        rf"(?: (?:named|called) .+)?)",
+        "fact", 0.5, owns,
+    ),
+    _rule(
+        rf"my (?:all-time |all time |absolute |personal )?favou?rite (?P<kind>[\w -]+?) (?:is"
+        rf"|are) {_WHAT}",
+        "preference", 0.6, favourite,
+    ),
+    _rule(
+        rf"{_I}(?:love|adore) {_WHAT}", "preference", 0.5, about("loves", "likes",
+        refused=_NO_LIKING)
+    ),
+    _rule(rf"{_I}like {_WHAT}", "preference", 0.5, about("likes", "likes", refused=_NO_LIKING)),
+    _rule(rf"{_I}enjoy {_WHAT}", "preference", 0.5, about("enjoys", "likes", refused=_NO_LIKING)),
+    _rule(
+        rf"{_I_AM}an? (?:big|huge|massive|great|lifelong)\s+fan of {_WHAT}",
+        "preference", 0.5, about("is a fan of", "likes", refused=_NO_LIKING),
+    ),
+    _rule(rf"{_I}prefer {_WHAT}", "preference", 0.7, about("prefers", "prefers",
+    refused=r"not to|the (?!metric)")),
+    _rule(
+        rf"{_I}(?:hate|dislike|detest|can't stand|cannot stand|loathe) {_WHAT}",
+        "preference", 0.6, about("dislikes", "dislikes", refused=_NO_LIKING),
+    ),
+    _rule(
+        rf"{_I}(?:don't|do not) (?:really |particularly |much )?(?:like|enjoy) {_WHAT}",
+        "preference", 0.6, about("does not like", "dislikes", refused=_NO_LIKING),
+    ),
+    _rule(
+        rf"{_I_AM}not (?:an? )?(?:big |huge |great )?(?:fan of|fond of|into) {_WHAT}",
+        "preference", 0.6, about("does not like", "dislikes", refused=_NO_LIKING),
+    ),
+    _rule(
+        rf"{_I}(?P<how>always|never|don't|do not) (?P<verb>eat|drink|smoke|drive|wear) {_WHAT}",
+        "preference", 0.6, habit,
+    ),
+    _rule(
+        r"(?:please,? |i want you to |i'd like you to |you (?:should|must) |make sure (?:to "
+        r"|you )?)*"
+        rf"(?P<when>always|never|don't ever|do not ever) {_WHAT}",
+        "rule", 0.8, order,
+    ),
+    _rule(
+        rf"(?:from now on|in (?:the )?future|going forward|from here on)(?: on)?,?\s+{_WHAT}",
+        "rule", 0.8, from_now_on,
+    ),
+    _rule(
+        rf"(?:{_I}|i can )(?:speak|am fluent in) {_WHAT}",
+        "skill", 0.6,
+        about("speaks", "speaks",
+        entity=True, refused=r"(?![A-Z])(?:.*)|(?:to|with|for|about|at|up)\b"),
+    ),
+    _rule(
+        rf"{_I_AM}(?:fluent|proficient|experienced|skilled|certified|well versed) (?:in|with"
+        rf"|at) {_WHAT}",
+        "skill", 0.6, about("is proficient in", "knows", entity=True),
+    ),
+    _rule(rf"{_I}know how to {_WHAT}", "skill", 0.5, about("knows how to", "knows how to")),
+    _rule(
+        rf"(?:{_I}|i can )play (?:the )?(?P<what>(?:acoustic |electric |bass "
+        rf"|classical )?(?:guitar|piano"
+        r"|violin|drums|cello|flute|clarinet|saxophone|bass|trumpet|ukulele|harp|banjo|keyboard"
+        r"|chess"
+        r"|tennis|football|soccer|basketball|golf|badminton|volleyball|rugby|cricket|hockey)"
+        r"(?: and (?:the )?\w+)?)(?:\s+(?:for|in|with|every|on|at|since)\s.*)?",
+        "skill", 0.5, about("plays", "plays"),
+    ),
+    _rule(
+        rf"(?:{_I_AM}|{_I_HAVE}(?:been )?)(?P<verb>building|developing|writing|creating|designing"
+        rf"|making"
+        rf"|working on|launching|organi[sz]ing) {_WHAT}",
+        "context", 0.7, project,
+    ),
+)  # fmt: skip

@@ -1,0 +1,224 @@
+"""What a matched clause says, in the third person, and the relation in it: one function a kind of
+statement. None means that it was no such statement after all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+from memori.learn.vocabulary import KIN, NO_NAMES, NO_PLACES, OCCASIONS, ORDERS, PETS, PROFESSIONS
+from memori.learn.wording import thing, third_person
+
+#: Adverbs that change nothing.
+ADVERB = (
+    r"(?:(?:really|absolutely|totally|just|also|still|now|currently|always|truly|actually|both"
+    r"|do|definitely|usually|generally|mostly|mainly|especially|particularly|much|strongly"
+    r"|personally|simply|sometimes|often|only|recently|already|finally|officially)\s+)*"
+)
+
+
+class Made(NamedTuple):
+    """What a rule makes of a clause: the rest of "<who> ...", and the relation."""
+
+    says: str
+    predicate: str = ""
+    object: str = ""
+    single: bool = False
+    entities: tuple[str, ...] = ()
+    ended: bool = False
+    whole: str = ""
+
+
+#: Makes a statement of what a pattern matched.
+Build = Callable[[re.Match[str]], Made | None]
+
+
+def name(match: re.Match[str]) -> Made | None:
+    """What somebody is called."""
+    name = match["name"].strip(" .")
+    if {word.lower() for word in name.split()} & NO_NAMES:
+        return None
+    return Made(f"is called {name}", "is called", name, True, (name,))
+
+
+def place(predicate: str, says: str, *, single: bool, ended: bool = False) -> Build:
+    """Where somebody lives or comes from."""
+
+    def build(match: re.Match[str]) -> Made | None:
+        place = match["place"].strip(" .,")
+        first = place.split()[0].lower()
+        if first in NO_PLACES or len(place.split()) > 6:
+            return None
+        if not place[0].isupper() and (match.string[:1].isupper() or len(place.split()) > 2):
+            return None
+        return Made(f"{says} {place}", predicate, place, single, (place,), ended)
+
+    return build
+
+
+def employer(says: str, *, ended: bool = False) -> Build:
+    """Whom somebody works for."""
+
+    def build(match: re.Match[str]) -> Made | None:
+        place = thing(match["place"])
+        if place is None or not re.match(r"(?:an?|the|my)\s|[A-Z]", place):
+            return None
+        if place.split()[-1].lower() in ("moment", "home", "time", "night", "project", "weekends"):
+            return None
+        named = (place,) if place[0].isupper() else ()
+        return Made(f"{says} {place}", "works at", place, False, named, ended)
+
+    return build
+
+
+def occupation(match: re.Match[str]) -> Made | None:
+    """What somebody does for a living."""
+    what = thing(match["what"])
+    if what is None:
+        return None
+    noun = re.split(r"\s(?:at|for|in|from|with|and|who|on|specializing|by)\s", what)[0]
+    words = re.split(r"[\s-]+", noun.lower())
+    if words[-1] not in PROFESSIONS or len(words) > 5:
+        return None
+    article = "an" if words[0][0] in "aeiou" else "a"
+    return Made(f"is {article} {what}", "is a", noun)
+
+
+def about(
+    says: str,
+    predicate: str,
+    *,
+    single: bool = False,
+    refused: str = "",
+    entity: bool = False,
+    ended: bool = False,
+) -> Build:
+    """The object `what` of a statement that reads `says` in the third person."""
+    refuses = re.compile(refused, re.IGNORECASE) if refused else None
+
+    def build(match: re.Match[str]) -> Made | None:
+        what = thing(match["what"])
+        if what is None or (refuses and refuses.match(what)):
+            return None
+        named = (what,) if entity and what[0].isupper() else ()
+        return Made(f"{says} {what}", predicate, what, single, named, ended)
+
+    return build
+
+
+def favourite(match: re.Match[str]) -> Made | None:
+    """What somebody likes best of a kind."""
+    kind, what = thing(match["kind"]), thing(re.sub(rf"^{ADVERB}", "", match["what"]))
+    if kind is None or what is None or len(kind.split()) > 4:
+        return None
+    if re.match(
+        r"(?:to|when|definitely|probably|at|not|in|with|from|of|by|also)\s", what, re.IGNORECASE
+    ):
+        return None
+    predicate = f"favourite {kind.lower()}"
+    whole = f"{{who}}'s favourite {kind} is {third_person(what)}"
+    return Made("", predicate, what, True, whole=whole)
+
+
+def kin(match: re.Match[str]) -> Made | None:
+    """What a relative or pet is called."""
+    name, kin = match["name"], match["kin"].lower()
+    if name.lower() in NO_NAMES:
+        return None
+    whole = f"{{who}}'s {kin} is called {name}"
+    single = kin.split()[-1] in ("wife", "husband", "partner", "mother", "father", "mom", "dad")
+    return Made("", f"{kin} is called", name, single, (name,), whole=whole)
+
+
+def owns(match: re.Match[str]) -> Made | None:
+    """Relatives and pets somebody has."""
+    what = match["what"]
+    words = re.split(r"[\s-]+", what.lower())
+    heads = [word for word in words if word in KIN or word in PETS]
+    if not heads or _unclear(what):
+        return None
+    return Made(f"has {match['many']} {what}", "has", what)
+
+
+def _unclear(text: str) -> bool:
+    return thing(text) is None
+
+
+def diet(match: re.Match[str]) -> Made | None:
+    """How somebody eats."""
+    return Made(f"is {match['diet'].lower()}", "diet", match["diet"].lower(), True)
+
+
+def age(match: re.Match[str]) -> Made:
+    """How old somebody is."""
+    return Made(f"is {match['age']} years old", "age", match["age"], True)
+
+
+def status(match: re.Match[str]) -> Made:
+    """Whether somebody is married."""
+    return Made(f"is {match['status'].lower()}", "marital status", match["status"].lower(), True)
+
+
+def birthday(match: re.Match[str]) -> Made:
+    """When somebody has their birthday."""
+    whole = f"{{who}}'s birthday is {match['date']}"
+    return Made("", "birthday", match["date"], True, whole=whole)
+
+
+def born(match: re.Match[str]) -> Made:
+    """When somebody was born."""
+    return Made(f"was born {match['when'].strip(' .')}", "born", match["when"].strip(" ."), True)
+
+
+def occasion(match: re.Match[str]) -> Made | None:
+    """When something of somebody takes place."""
+    what = match["what"].strip()
+    if what.lower().split()[-1] not in OCCASIONS or _unclear(what):
+        return None
+    whole = f"{{who}}'s {third_person(what)} is on {match['date']}"
+    return Made("", f"{what.lower()} is on", match["date"], True, whole=whole)
+
+
+def order(match: re.Match[str]) -> Made | None:
+    """What the assistant is to do always or never."""
+    when, what = match["when"].lower(), match["what"].strip(" .")
+    verb = what.split()[0].lower()
+    if what.lower().startswith("give up") or verb not in ORDERS or len(what.split()) > 25:
+        return None
+    when = "never" if when.startswith(("never", "don't ever", "do not ever")) else "always"
+    whole = f"{{who}} wants the assistant to {when} {third_person(what)}"
+    return Made("", whole=whole)
+
+
+def from_now_on(match: re.Match[str]) -> Made | None:
+    """What the assistant is to do from now on."""
+    what = match["what"].strip(" .")
+    words = re.sub(r"^(?:please|always|never|don't|do not|only)\s+", "", what, flags=re.IGNORECASE)
+    if not words or words.split()[0].lower() not in ORDERS or len(what.split()) > 25:
+        return None
+    return Made("", whole=f"{{who}} wants, from now on: {third_person(what)}")
+
+
+def habit(match: re.Match[str]) -> Made | None:
+    """What somebody always or never eats, drinks, wears."""
+    what = thing(match["what"])
+    if what is None:
+        return None
+    verb = match["verb"].lower()
+    return Made(f"{_how(match['how'])} {verb}s {what}", f"{_how(match['how'])} {verb}", what)
+
+
+def _how(said: str) -> str:
+    return "never" if said.lower() in ("don't", "do not", "never") else "always"
+
+
+def project(match: re.Match[str]) -> Made | None:
+    """What somebody is making."""
+    what = thing(match["what"])
+    if what is None or not re.match(r"(?:an?|my|our|the|[A-Z]|\w+ing)\b", what):
+        return None
+    if len(what.split()) < 2 or (re.match(r"(?:the|my|a|an)\s+\w+$", what) and "project" in what):
+        return None
+    verb = match["verb"].lower()
+    return Made(f"is {verb} {what}", "is working on", what)
