@@ -26,7 +26,7 @@ from benchmarks.report import Progress, table
 from memori.config import DatabaseSettings
 from memori.embed.storage import Storage, pack
 from memori.model import Scope
-from memori.recall.find import NEAREST
+from memori.recall.candidates import NEAREST
 from memori.recall.meaning import Meaning, VectorCache
 from memori.store import scopes, vectors
 from memori.store.database import Database, make_database

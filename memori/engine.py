@@ -20,7 +20,7 @@ from memori.errors import Closed, InvalidArgument, ScopeError
 from memori.ids import new_id
 from memori.model import DEFAULT_USER, Scope, as_json
 from memori.providers import ProviderConfig
-from memori.recall.find import OpenScope
+from memori.recall.candidates import OpenScope
 from memori.store import forgetting, maintenance, owners, reindex, scopes
 from memori.store.database import Database, make_database
 from memori.store.operations import Write, hash_payload

@@ -19,7 +19,7 @@ from memori.intake import Rejected
 from memori.learn.learnt import Agent, Heard, Learnt, Unavailable
 from memori.learn.worker import Outcome, Worker
 from memori.model import Entity, Job, Receipt, Relation
-from memori.recall.find import OpenScope
+from memori.recall.candidates import OpenScope
 from memori.store import entities, jobs, spending
 from memori.store.database import Database
 from memori.store.jobs import Claim, LostLease

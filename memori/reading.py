@@ -34,16 +34,11 @@ from memori.model import (
     Turn,
     WorkingContext,
 )
+from memori.recall.candidates import RECALL_POOL, SEARCH_POOL, OpenScope
 from memori.recall.context import build_context
-from memori.recall.find import (
-    RECALL_POOL,
-    SEARCH_POOL,
-    OpenScope,
-    find_hits,
-    memory_hit,
-    turn_hit,
-)
+from memori.recall.find import find_hits
 from memori.recall.freshness import context_mark
+from memori.recall.hits import memory_hit, turn_hit
 from memori.recall.query import parse_query
 from memori.store import audit, reading, rows, turns
 from memori.store.index import exact_value, label_field, label_value

@@ -14,7 +14,9 @@ from sqlalchemy import Connection, Row, or_, select
 from sqlalchemy import text as sql
 
 from memori.model import ContextLine, Hit, WorkingContext
-from memori.recall.find import OpenScope, find_hits, memory_hit
+from memori.recall.candidates import OpenScope
+from memori.recall.find import find_hits
+from memori.recall.hits import memory_hit
 from memori.recall.query import Query
 from memori.store.reading import Filter
 from memori.store.tables import ESSENTIAL, memories

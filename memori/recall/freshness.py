@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, func, select
 from sqlalchemy import text as sql
 
-from memori.recall.find import OpenScope
+from memori.recall.candidates import OpenScope
 from memori.store.tables import ESSENTIAL, memories, turns
 
 

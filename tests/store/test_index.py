@@ -8,7 +8,7 @@ import pytest
 from conftest import Opener
 from sqlalchemy import Connection
 
-from memori.recall import find
+from memori.recall import candidates
 from memori.recall.rank import PLACE_BITS, choose_terms
 from memori.store import index
 from memori.store.scopes import find_scope
@@ -56,9 +56,11 @@ async def test_a_question_of_common_words_is_answered_from_what_is_newest(
     for day in range(6):
         said = [{"role": "user", "content": f"The fox and the hare met on walk {day}"}]
         await memori.record(said, session_id=f"day {day}")
-    monkeypatch.setattr(find, "_CHOOSE_ABOVE", 0)
-    monkeypatch.setattr(find, "MAX_RAREST", 3)
-    monkeypatch.setattr(find, "MAX_POSTINGS", 4)
-    monkeypatch.setattr(find, "choose_terms", partial(choose_terms, max_postings=3, max_rarest=3))
+    monkeypatch.setattr(candidates, "_CHOOSE_ABOVE", 0)
+    monkeypatch.setattr(candidates, "MAX_RAREST", 3)
+    monkeypatch.setattr(candidates, "MAX_POSTINGS", 4)
+    monkeypatch.setattr(
+        candidates, "choose_terms", partial(choose_terms, max_postings=3, max_rarest=3)
+    )
     hits = await memori.recall("fox hare")
     assert {hit.session_id for hit in hits} == {"day 4", "day 5"}
