@@ -30,7 +30,7 @@ WEIGHTS: Mapping[str, float] = {
     "author": 0.25,  # said by whom the question names, or by the user when they ask of themself
     "user": 0.15,  # said by the user, or a memory, rather than by an assistant or a tool
     "personal": 0.15,  # speaks of the speaker: "I", "my"
-    "answer": 0.25,  # follows somebody's short question about it
+    "answer": 0.3,  # follows somebody's short question about it
     "opening": 0.1,  # opens a session: news and tasks come first
     "time": 0.4,  # from the time the question names, or soon before or after it
     "kind": 0.2,  # holds what is asked for: a name, a number, words of time
