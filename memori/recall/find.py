@@ -76,7 +76,7 @@ def find_hits(
     to_rank = {
         key: _to_rank(key, item, newest, dated=bool(query.periods)) for key, item in found.items()
     }
-    ranked = rerank(query, candidates, to_rank.values())
+    ranked = rerank(query, list(zip(candidates, to_rank.values(), strict=True)))
     if abstain and ranked:
         best = [found[place.session_no, place.seq] for place in ranked[:LOOKED_AT]]
         reason = why_nothing_fits(query, _looks(best, searched, candidates))

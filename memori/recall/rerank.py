@@ -9,7 +9,7 @@ ever moves an item; none removes one.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -141,18 +141,16 @@ def _signal(name: str, points: float) -> Signal:
     return Signal(name=name, points=points)
 
 
-def rerank(query: Query, candidates: Sequence[Candidate], rows: Iterable[Row]) -> list[Ranked]:
-    """The final order of the candidates that have a row, best first; none is left out.
+def rerank(query: Query, found: Sequence[tuple[Candidate, Row]]) -> list[Ranked]:
+    """The final order of candidates, best first; none is left out.
 
-    Equal scores keep the order of time of writing (session, then seq), so the answer depends
-    neither on the order of `candidates` nor on that of `rows`.
+    Equal scores keep the order of time of writing (session, then seq), so the answer does not
+    depend on the order of `found`.
+
+    Arguments:
+        query: the parsed question.
+        found: each candidate with its row.
     """
-    by_place = {(row.session_no, row.seq): row for row in rows}
-    found = [
-        (candidate, by_place[candidate.session_no, candidate.seq])
-        for candidate in candidates
-        if (candidate.session_no, candidate.seq) in by_place
-    ]
     best = _Best(
         own=max((c.own for c, _ in found), default=0.0) or 1.0,
         window=max((c.window for c, _ in found), default=0.0) or 1.0,
@@ -225,12 +223,7 @@ def _memory_signals(
     # neither helped nor hurt by not being part of a conversation.
     own = candidate.own / best.own
     # It is one statement by construction: short is no sign of emptiness.
-    values = {
-        "context": own,
-        "session": own,
-        "substance": 1.0,
-        "recency": row.recency,
-    }
+    values = {"context": own, "session": own, "substance": 1.0, "recency": row.recency}
     if row.importance != _USUAL_IMPORTANCE:
         values["importance"] = row.importance - _USUAL_IMPORTANCE
     if row.trust < _USUAL_TRUST:
@@ -246,8 +239,10 @@ def _memory_signals(
         values["user"] = values["personal"] = 1.0
         if query.first_person:
             values["author"] = 1.0
-        values.update(_manner(query, candidate, row, words))
-    values.update(_kind(query, text, words, around.speakers, asking=asking))
+        if query.asks_advice or row.category == "rule" or candidate.standing:
+            values.update(_manner(query, candidate, row, words))
+    if needed or query.asks_name:
+        values.update(_kind(query, text, words, around.speakers, asking=asking))
     return values
 
 

@@ -41,6 +41,14 @@ def frequencies(rows: Iterable[Posting], stats: CorpusStats) -> dict[str, dict[i
     return found
 
 
+def _rerank(query: Query, candidates: Sequence[Candidate], rows: Iterable[Row]) -> list[Ranked]:
+    """The final order of the candidates that exist."""
+    by_place = {(row.session_no, row.seq): row for row in rows}
+    places = [(candidate.session_no, candidate.seq) for candidate in candidates]
+    pairs = zip(candidates, places, strict=True)
+    return rerank(query, [(each, by_place[place]) for each, place in pairs if place in by_place])
+
+
 @dataclass
 class Index:
     """Items indexed with the product's analyser, as a store would."""
@@ -82,7 +90,7 @@ class Index:
 
     def recall(self, question: str) -> list[Ranked]:
         query, candidates = self.candidates(question)
-        return rerank(query, candidates, self.rows.values())
+        return _rerank(query, candidates, self.rows.values())
 
     def best(self, question: str) -> str:
         first = self.recall(question)[0]
@@ -242,7 +250,7 @@ def test_a_standing_instruction_is_found_by_what_it_is_about() -> None:
     made.session(200, ("user", "Always use ISO dates when I ask about a timeline."))
     query, candidates = made.candidates("Can you draft a sprint timeline?", limit=10)
     assert (200, 0) in {(c.session_no, c.seq) for c in candidates}
-    ranked = rerank(query, candidates, made.rows.values())
+    ranked = _rerank(query, candidates, made.rows.values())
     assert "instruction" in {signal.name for item in ranked for signal in item.signals}
 
 
@@ -269,7 +277,7 @@ def test_a_memory_is_not_outranked_for_having_no_conversation_around_it() -> Non
         Candidate(0, 1, score=10.0, own=10.0, window=10.0, session=10.0, coverage=1.0),
         Candidate(1, 5, score=20.0, own=8.0, window=30.0, session=30.0, coverage=1.0),
     ]
-    ranked = rerank(parse_query("Who keeps bees?", NOW), candidates, rows)
+    ranked = _rerank(parse_query("Who keeps bees?", NOW), candidates, rows)
     assert [item.session_no for item in ranked] == [0, 1]
 
 
@@ -355,10 +363,10 @@ def test_the_order_of_postings_and_rows_does_not_matter(
     found = frequencies(shuffled, made.stats)
     assert rank(query, found, made.stats, limit=limit) == candidates
     rows = list(made.rows.values())
-    ranked = rerank(query, candidates, rows)
+    ranked = _rerank(query, candidates, rows)
     chance.shuffle(rows)
     chance.shuffle(candidates)
-    assert rerank(query, candidates, rows) == ranked
+    assert _rerank(query, candidates, rows) == ranked
 
 
 @settings(deadline=None)
