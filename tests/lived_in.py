@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from conftest import Clock
 
@@ -98,4 +98,16 @@ async def live(memori: AsyncMemori, clock: Clock, **who: str) -> Lived:
         quarantined=odd.id or "",
         turn=turns[0].id or "",
         import_id="import-1",
+    )
+
+
+async def everything(memori: AsyncMemori, lived: Lived) -> Any:
+    """What can be seen of it from outside."""
+    return (
+        await memori.search(include_superseded=True, include_forgotten=True, limit=1_000),
+        [await memori.history(each) for each in lived if not each.startswith("import")],
+        await memori.recall("Ana lives in Porto and plays the guitar", limit=100),
+        await memori.operations(limit=1_000),
+        await memori.sessions(limit=1_000),
+        await memori.quarantined(limit=1_000),
     )

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import servers
 from conftest import DATABASES, SERVERS, Clock
-from lived_in import Lived, live
+from lived_in import Lived, everything, live
 from sqlalchemy import Connection, func, inspect, select, text
 
 from memori import AsyncMemori, ConfigurationError
@@ -113,7 +113,7 @@ async def _fill(url: str, clock: Clock) -> tuple[Lived, Any]:
         database = await memori._open()
         empty = await database.read(_empty_tables)
         assert empty <= RARE, "a table is here to be filled"
-        return lived, await _everything(memori, lived)
+        return lived, await everything(memori, lived)
 
 
 #: Tables that hold rows only where an embedder or a model that learns is configured.
@@ -128,18 +128,6 @@ def _empty_tables(connection: Connection) -> set[str]:
     }
 
 
-async def _everything(memori: AsyncMemori, lived: Lived) -> Any:
-    shown = await memori.search(include_superseded=True, include_forgotten=True, limit=1_000)
-    return (
-        shown,
-        [await memori.history(each) for each in lived if not each.startswith("import")],
-        await memori.recall("Ana lives in Porto and plays the guitar", limit=100),
-        await memori.operations(limit=1_000),
-        await memori.sessions(limit=1_000),
-        await memori.quarantined(limit=1_000),
-    )
-
-
 async def test_an_upgrade_keeps_the_rows_of_every_table(
     url: str, clock: Clock, request: pytest.FixtureRequest
 ) -> None:
@@ -148,7 +136,7 @@ async def test_an_upgrade_keeps_the_rows_of_every_table(
     request.getfixturevalue("newer")
     async with AsyncMemori(url, clock=clock) as memori:
         assert (await memori.stats()).schema_version == version + 1
-        assert await _everything(memori, lived) == before
+        assert await everything(memori, lived) == before
         database = await memori._open()
         assert "moods" in await database.read(lambda c: inspect(c).get_table_names())
         assert (await memori.verify()).finding_count == 0
@@ -208,10 +196,10 @@ async def test_a_database_that_needs_a_newer_release_says_to_upgrade(
         migrate, "MIN_COMPATIBLE", migrate.SCHEMA_VERSION
     )
     async with AsyncMemori(url, clock=clock) as memori:
-        assert await _everything(memori, lived) == before
+        assert await everything(memori, lived) == before
         older = release()
         refused = older("remember", content="Dora paints")
         assert refused.startswith(ConfigurationError.__name__)
         assert "upgrade memori-mcp" in refused
         assert str(migrate.SCHEMA_VERSION) in refused
-        assert await _everything(memori, lived) == before
+        assert await everything(memori, lived) == before
