@@ -33,6 +33,8 @@ NAME_WEIGHT = 3.0
 ALL_TOGETHER = 3
 #: Nearness of meaning speaks for a hit from here on.
 CLEAR_MEANING = 0.3
+#: A word is rare from this share of the weight of one that never occurs.
+RARE = 0.55
 #: A word of the question that weighs less is not missed.
 _TELLING = 0.5
 
@@ -115,6 +117,8 @@ def _missed(query: Query, searched: Searched) -> list[str]:
 def _fit(query: Query, look: Look, names: frozenset[str]) -> float:
     """How much of a question stands together in one window of the best hits, about 0 to 1."""
     searched = look.searched
+    if _holds_rare_word(query, look, names):
+        return 1.0
     told = [t for t in query.terms if _is_telling(query, t) and t not in names]
     if len(told) >= ALL_TOGETHER and all(map(searched.knows, told)):
         for place in look.places:
@@ -135,6 +139,26 @@ def _fit(query: Query, look: Look, names: frozenset[str]) -> float:
     doubt = DOUBT + SMALL / max(1, searched.items)
     share = (best + doubt) / (sum(weights.values()) + doubt)
     return share + max(0.0, look.meaning - CLEAR_MEANING)
+
+
+def _holds_rare_word(query: Query, look: Look, names: frozenset[str]) -> bool:
+    """Whether one of the hits holds a rare word of the question, where that is enough.
+
+    It is for a memory, one statement that somebody chose to keep, and for whoever wants something
+    done and is helped by what comes near. A name that nobody here ever used speaks against it.
+    """
+    searched, advice = look.searched, query.asks_advice
+    strange = bool(names) and not any(map(searched.knows, names))
+    if strange and not advice:
+        return False
+    places = {place for place in look.places if place < FIRST_TURN or (advice and not strange)}
+    rare = RARE * idf_of(searched.items, 0)
+    held = [
+        searched.found[term]
+        for term in query.terms
+        if _is_telling(query, term) and not places.isdisjoint(searched.found.get(term, ()))
+    ]
+    return any(idf_of(searched.items, len(where)) >= rare for where in held)
 
 
 def _weights(

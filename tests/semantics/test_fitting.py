@@ -83,6 +83,38 @@ async def test_a_small_memory_gives_what_it_has(memori: AsyncMemori) -> None:
     assert await recalled(memori, "Which meals must the user avoid in Bangkok?")
 
 
+@pytest.mark.parametrize(
+    ("question", "found"),
+    [
+        ("Which seat should I book for Tokyo?", "seats"),
+        ("Help me add authentication to my FastAPI app", "FastAPI"),
+        ("What instrument does my kid play?", "cello"),
+        ("Does Mia like football?", "cello"),
+        ("What car does Peter drive?", None),
+    ],
+)
+async def test_a_memory_that_holds_a_rare_word_of_the_question_fits(
+    memori: AsyncMemori, question: str, found: str | None
+) -> None:
+    for text in (
+        "Prefers window seats on long flights",
+        "Building a FastAPI project with Postgres",
+        "Daughter Mia plays the cello",
+        "Drives a blue Skoda",
+        *(f"Note {n}: module number {n} was refactored by the team" for n in range(60)),
+    ):
+        await memori.remember(text)
+    answer = await memori.recall(question)
+    assert found in texts(answer)[0] if found else answer.withheld is not None
+
+
+async def test_a_request_is_helped_by_what_a_turn_says_of_it(memori: AsyncMemori) -> None:
+    await _talk(memori)
+    await memori.record([{"role": "user", "content": "I'm building a FastAPI project"}])
+    answer = await memori.recall("Help me add authentication to my FastAPI app")
+    assert "FastAPI" in texts(answer)[0]
+
+
 async def test_search_shows_what_recall_withholds(memori: AsyncMemori) -> None:
     await _talk(memori)
     question = "What did Ingrid paint at the workshop in Oslo?"
