@@ -145,6 +145,8 @@ class MysqlDatabase(PooledDatabase):
             )
         try:
             yield
+            # The version is an ordinary row: whoever gets the lock next must find it.
+            connection.exec_driver_sql("COMMIT")
         finally:
             connection.execute(select(func.release_lock(name)))
 

@@ -6,15 +6,19 @@ import asyncio
 import json
 import subprocess
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from threading import Thread
 from typing import Any
 
 import pytest
-from sqlalchemy import event, inspect, text
+from sqlalchemy import Connection, event, inspect, text
 
 from memori import AsyncMemori, ConfigurationError
 from memori.config import DatabaseSettings
 from memori.store import migrate, tables
 from memori.store.database import make_database
+from memori.store.mysql import MysqlDatabase
 
 pytestmark = pytest.mark.anyio
 
@@ -70,6 +74,30 @@ async def test_many_processes_may_make_one_schema_at_once(server_url: str) -> No
         assert json.loads(answer) == ["stored"] * 5
     async with AsyncMemori(server_url) as memori:
         assert (await memori.stats()).memories == 20
+
+
+async def test_the_next_to_migrate_finds_the_version_when_it_gets_the_lock(
+    server_url: str, database: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not server_url.startswith("mysql"):
+        pytest.skip("elsewhere the lock ends with the transaction")
+    seen: list[dict[str, str]] = []
+    locked = MysqlDatabase.migration_lock
+
+    @contextmanager
+    def watched(self: MysqlDatabase, connection: Connection) -> Generator[None]:
+        with locked(self, connection):
+            yield
+        look = Thread(
+            target=lambda: seen.append(asyncio.run(_look(database, migrate.read_info))),
+        )
+        look.start()
+        look.join()
+
+    monkeypatch.setattr(MysqlDatabase, "migration_lock", watched)
+    async with AsyncMemori(server_url):
+        pass
+    assert [info["schema_version"] for info in seen] == [str(migrate.SCHEMA_VERSION)]
 
 
 async def test_the_migrations_make_the_tables_the_code_declares(
