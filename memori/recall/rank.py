@@ -197,7 +197,11 @@ def rank(
     )
     # A standing instruction matters to every question that touches it, so it cannot fall out here.
     admitted = (standing.keys() & own.keys()).union(near)
-    windows = _windows(_pool(own, limit * _SPARE) | admitted, list(fields.values()))
+    terms = list(fields.values())
+    if max(own, default=0) < FIRST_TURN and max(near, default=0) < FIRST_TURN:
+        windows = _alone(admitted.union(_best(own, limit)), own, terms)
+    else:
+        windows = _windows(_pool(own, limit * _SPARE) | admitted, terms)
     best_window: dict[int, float] = {}
     for window, place, _ in windows:
         session = place >> PLACE_BITS
@@ -285,6 +289,17 @@ def _best(scores: Mapping[int, float], size: int) -> list[int]:
     above = [place for place, score in scores.items() if score > floor]
     level = sorted(place for place, score in scores.items() if score == floor)
     return sorted(above + level[: size - len(above)])
+
+
+def _alone(
+    places: Collection[int], own: Mapping[int, float], fields: Iterable[tuple[float, Frequencies]]
+) -> list[tuple[float, int, float]]:
+    """What `_windows` finds where there are only memories, which have nothing around them."""
+    covered = dict.fromkeys(places, 0.0)
+    for idf, found in fields:
+        for place in covered.keys() & found.keys():
+            covered[place] += idf
+    return [(own.get(place, 0.0), place, found) for place, found in covered.items()]
 
 
 def _windows(
