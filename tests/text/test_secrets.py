@@ -351,9 +351,12 @@ _HOSTILE = {
 def test_hostile_text_takes_linear_time(unit: str) -> None:
     def seconds(size: int) -> float:
         text = (unit * (size // len(unit) + 1))[:size]
-        began = time.thread_time()
-        redact(text)
-        return time.thread_time() - began
+        taken: list[float] = []
+        for _ in range(3):  # the best of some: a collection of garbage is not the text's fault
+            began = time.thread_time()
+            redact(text)
+            taken.append(time.thread_time() - began)
+        return min(taken)
 
     # Eight times the text may take eight times as long; quadratic would be 64 times.
     assert seconds(240_000) < 24 * seconds(30_000) + 0.5
