@@ -245,9 +245,12 @@ _HOSTILE = {
 def test_hostile_text_takes_linear_time(unit: str) -> None:
     def seconds(size: int) -> float:
         text = (unit * (size // len(unit) + 1))[:size]
-        began = time.perf_counter()
-        looks_like_instruction(text)
-        return time.perf_counter() - began
+        taken: list[float] = []
+        for _ in range(3):  # the best of some: a collection of garbage is not the text's fault
+            began = time.thread_time()
+            looks_like_instruction(text)
+            taken.append(time.thread_time() - began)
+        return min(taken)
 
     looks_like_instruction("ignore ")  # compiled before the clock runs
     # Eight times the text may take eight times as long; quadratic would be 64 times.
