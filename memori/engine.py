@@ -211,7 +211,7 @@ class Engine:
             self._worker.start()
 
     def _make_worker(self) -> Worker:
-        raise NotImplementedError
+        raise NotImplementedError  # `Learning` makes it; the engine knows only that there is one
 
     def _poke_worker(self) -> None:
         """Something is to be learnt."""

@@ -139,7 +139,7 @@ def scopes_unfilled(connection: Connection, generation: str) -> list[int]:
     if not is_used(connection):
         return []
     wanted = text(
-        f"SELECT DISTINCT scope_id FROM {_table(connection)} "  # noqa: S608
+        f"SELECT DISTINCT scope_id FROM {_table(connection)} "  # noqa: S608  # quoted names
         f"WHERE generation = :generation AND {_COLUMN} IS NULL"
     )
     found: Any = connection.execute(wanted, {"generation": generation}).scalars()
@@ -232,7 +232,7 @@ def _column_statements(connection: Connection, schema: str) -> list[str]:
 def _comparing(schema: str, table: str) -> Any:
     """One row, in which the places and their cosines lie packed: rows would take longer."""
     return text(
-        f"SELECT count(*) FILTER (WHERE {_COLUMN} IS NULL) AS unfilled, "  # noqa: S608
+        f"SELECT count(*) FILTER (WHERE {_COLUMN} IS NULL) AS unfilled, "  # noqa: S608  # quoted names
         f"bool_or({schema}.vector_dims({_COLUMN}) <> :count) AS strange, "
         "string_agg(int8send((session_no::bigint << :bits) | seq), ''::bytea) "
         f"FILTER (WHERE {_COLUMN} IS NOT NULL) AS places, "
@@ -254,7 +254,7 @@ def _comparing(schema: str, table: str) -> Any:
 
 def _unfilled(table: str) -> Any:
     return text(
-        f"SELECT session_no, seq, vector FROM {table} "  # noqa: S608
+        f"SELECT session_no, seq, vector FROM {table} "  # noqa: S608  # quoted names
         f"WHERE scope_id = :scope AND generation = :generation AND {_COLUMN} IS NULL "
         "ORDER BY session_no, seq LIMIT :most"
     ).bindparams(bindparam("most", type_=Integer))
@@ -262,7 +262,7 @@ def _unfilled(table: str) -> Any:
 
 def _filling(schema: str, table: str) -> Any:
     return text(
-        f"UPDATE {table} AS v SET {_COLUMN} = CAST(a.said AS {schema}.vector) "  # noqa: S608
+        f"UPDATE {table} AS v SET {_COLUMN} = CAST(a.said AS {schema}.vector) "  # noqa: S608  # quoted names
         "FROM unnest(:sessions, :seqs, :texts) AS a(session_no, seq, said) "
         "WHERE v.scope_id = :scope AND v.generation = :generation "
         "AND v.session_no = a.session_no AND v.seq = a.seq"

@@ -81,7 +81,10 @@ def alike(w: Write, terms: Mapping[str, int]) -> Sequence[Row[Any]]:
         return ()
     p, m = postings.c, memory_rows.c
     numbers = select(p.seq).where(
-        p.scope_id == w.scope_id, p.term.in_(wanted), p.session_no == MEMORY_SHELF
+        p.scope_id == w.scope_id,
+        p.index_generation.in_(w.index_state.generations),  # leads the key, before the term
+        p.term.in_(wanted),
+        p.session_no == MEMORY_SHELF,
     )
     return w.connection.execute(
         select(memory_rows)
