@@ -122,7 +122,9 @@ class Reading(Engine):
                 abstain=self._settings.recall.abstain,
             ),
         )
-        return hits if max_tokens is None or not hits else Recalled(_within(hits, max_tokens))
+        shown = hits if max_tokens is None or not hits else Recalled(_within(hits, max_tokens))
+        self._uses.recalled(wanted[0].user_id, shown)
+        return shown
 
     async def search(
         self,
@@ -225,12 +227,21 @@ class Reading(Engine):
         now = self._clock()
         wanted = self._readable(user_id, namespace)
         meaning = await self._ask(task)
-        return await self._read(
+        never = self._settings.promotion.never_promote
+        context = await self._read(
             wanted,
             lambda connection, readable: build_context(
-                connection, readable, parsed, now=now, max_tokens=max_tokens, meaning=meaning
+                connection,
+                readable,
+                parsed,
+                now=now,
+                max_tokens=max_tokens,
+                meaning=meaning,
+                never=never,
             ),
         )
+        self._uses.shown(wanted[0].user_id, context)
+        return context
 
     async def context_mark(
         self,

@@ -1,6 +1,7 @@
 """How essential a memory is: a plain weighted sum of parts between 0 and 1.
 
-    score = (0.30 importance + 0.25 category + 0.15 recency + 0.15 use + 0.15 recurrence) * certainty
+    score = certainty * (0.30 importance + 0.25 category + 0.15 recency + 0.15 use
+                         + 0.15 recurrence)
 
 Each part is explained in docs/short-term-memory.md. Nothing here reads a clock or a database, so
 the same memories at the same time score the same everywhere.
@@ -8,10 +9,12 @@ the same memories at the same time score the same everywhere.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+
+from memori.model import DEFAULT_TRUST
+from memori.text.identity import says_who
 
 #: What each part gives at most; together 1.
 WEIGHTS: Mapping[str, float] = {
@@ -33,20 +36,14 @@ CATEGORY_WORTH: Mapping[str, float] = {
 }
 #: So many uses of late give half of what use can give.
 HALF_USED = 3.0
-#: Uses a confirmation by a person counts as.
-CONFIRMED_WEIGHT = 3.0
+#: How certain is at least what a person has confirmed: as what the user says.
+CONFIRMED_CERTAINTY = DEFAULT_TRUST["user"]
 _DAY = 86_400.0
 _PLACES = 4
 
 #: What learning notes of somebody that says who they are.
 _IDENTITY = frozenset(
     ("is called", "lives in", "is from", "works at", "is a", "studies", "is allergic to", "speaks")
-)
-_WHO = re.compile(
-    r"^(?:the )?(?:user|i|my|person)\b(?:'s)?(?:'m)?\s+(?:(?:full |first |last )?name\b|is called\b"
-    r"|am called\b|lives? in\b|live in\b|works? (?:at|as|for)\b|(?:is|am) from\b|comes? from\b"
-    r"|(?:is|am) \d+ years old\b|was born\b|speaks?\b|pronouns\b)",
-    re.IGNORECASE,
 )
 
 
@@ -69,6 +66,7 @@ class Considered:
         used_at: when it was last used.
         predicate: what it says of the user, where it is known.
         tokens: size of its line in a working context.
+        confirmed: whether a person said that it is right.
         barred: why it must stay out; "" when it may enter.
     """
 
@@ -86,6 +84,7 @@ class Considered:
     used_at: datetime | None
     predicate: str | None
     tokens: int
+    confirmed: bool = False
     barred: str = ""
 
 
@@ -110,8 +109,7 @@ def kind_of(memory: Considered) -> str:
     """Its category, or `identity` where it says who the user is."""
     if memory.category != "fact":
         return memory.category
-    known = memory.predicate in _IDENTITY or _WHO.match(memory.text) is not None
-    return "identity" if known else "fact"
+    return "identity" if memory.predicate in _IDENTITY or says_who(memory.text) else "fact"
 
 
 def score_memory(memory: Considered, now: datetime, half_lives: HalfLives) -> Scored:
@@ -134,6 +132,8 @@ def score_memory(memory: Considered, now: datetime, half_lives: HalfLives) -> Sc
         "recurrence": 1.0 - 1.0 / memory.times_said,
     }
     certainty = (memory.confidence + memory.trust) / 2
+    if memory.confirmed:
+        certainty = max(certainty, CONFIRMED_CERTAINTY)
     parts = {
         name: round(WEIGHTS[name] * value * certainty, _PLACES) for name, value in values.items()
     }

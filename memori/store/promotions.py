@@ -28,11 +28,13 @@ from sqlalchemy import (
 )
 from sqlalchemy import text as sql
 
+from memori.model import PromotionStats
 from memori.store.operations import Write
 from memori.store.scopes import OWNED, read_scope
 from memori.store.tables import (
     ESSENTIAL,
     RULES,
+    events,
     memories,
     memory_sources,
     operations,
@@ -45,10 +47,14 @@ from memori.store.tables import (
 
 #: The verb of a run's operation.
 RUN = "promote"
+#: The action of its event.
+RUN_EVENT = "promotion"
 #: How long a runner may be silent before another one takes its place.
 LEASE = timedelta(seconds=60)
 #: Wait after the first failed run of a scope; doubled after each further one.
 FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=2), timedelta(hours=6)
+#: How long what a person took back stays as it is.
+HOLD = timedelta(days=30)
 #: Memories of each kind that one run considers: the newest, the weightiest, rules, the used.
 CONSIDERED = 1_000
 #: Keys in one statement.
@@ -88,6 +94,10 @@ class Gathered:
     places: Sequence[Row[Any]]
     seen_number: int
     seen_memory: int
+
+
+#: What a scope without a row has.
+NOTHING = Gathered((), {}, {}, (), 0, 0)
 
 
 def state_of(connection: Connection, scope_id: int) -> Row[Any] | None:
@@ -156,14 +166,21 @@ def put_off(connection: Connection, held: Held, trouble: str, now: datetime) -> 
 
 
 def due(
-    connection: Connection, now: datetime, *, since: datetime, after: int, limit: int
+    connection: Connection,
+    now: datetime,
+    *,
+    since: datetime,
+    urgent: Sequence[int],
+    after: int,
+    limit: int,
 ) -> Sequence[int]:
     """Scopes in which something changed since they were looked at, in the order of their numbers.
 
     Args:
         connection: a snapshot.
         now: by the clock of leases.
-        since: those looked at later are left alone.
+        since: those looked at later are left alone,
+        urgent: unless they are among these.
         after: only scopes of a higher number.
         limit: how many at most.
     """
@@ -173,7 +190,8 @@ def due(
         or_(_p.leased_until.is_(None), _p.leased_until <= now),
         or_(_p.not_before.is_(None), _p.not_before <= now),
     )
-    again = and_(free, or_(_p.ran_at.is_(None), and_(_p.ran_at <= since, changed)))
+    time = or_(_p.ran_at <= since, scopes.c.scope_id.in_(urgent))
+    again = and_(free, or_(_p.ran_at.is_(None), and_(time, changed)))
     return (
         connection.execute(
             select(scopes.c.scope_id)
@@ -187,9 +205,18 @@ def due(
     )
 
 
-def gather(connection: Connection, scope_id: int) -> Gathered:
-    """What may be in a scope's short-term memory: bounded, however much it remembers."""
+def gather(connection: Connection, scope_id: int, *, also: str | None = None) -> Gathered:
+    """What may be in a scope's short-term memory: bounded, however much it remembers.
+
+    Args:
+        connection: a snapshot.
+        scope_id: whose.
+        also: the id of a memory to look at in any case.
+    """
     numbers: set[int] = set()
+    if also is not None:
+        named = select(_m.memory_no).where(_m.scope_id == scope_id, _m.id == also)
+        numbers |= set(connection.execute(named).scalars())
     here = (_m.scope_id == scope_id, _m.active_hash.is_not(None), _m.quarantined.is_(False))
     for statement in (
         select(_m.memory_no).where(*here).order_by(_m.memory_no.desc()),
@@ -236,7 +263,7 @@ def gather(connection: Connection, scope_id: int) -> Gathered:
                 )
             )
         }
-    number = connection.execute(_newest(scope_id)).scalar_one_or_none()
+    number: int | None = connection.execute(_newest(scope_id)).scalar()
     last = connection.execute(
         select(func.max(_m.memory_no)).where(_m.scope_id == scope_id)
     ).scalar_one()
@@ -320,13 +347,77 @@ def drop(w: Write, memory_numbers: Sequence[int]) -> None:
         )
 
 
+def stats(connection: Connection, scope_id: int) -> PromotionStats:
+    """How a scope's short-term memory stands."""
+    known = state_of(connection, scope_id)
+    inside = connection.execute(
+        select(func.count()).where(_s.scope_id == scope_id, _s.member.is_(True))
+    ).scalar_one()
+    if known is None:
+        return PromotionStats(inside, None, None)
+    return PromotionStats(inside, known.ran_at, known.trouble)
+
+
+def event_of(connection: Connection, scope_id: int, operation_id: str) -> Row[Any]:
+    """The event of a run, which says what it did and why."""
+    e = events.c
+    return connection.execute(
+        select(events).where(
+            e.scope_id == scope_id, e.item_id == operation_id, e.action == RUN_EVENT
+        )
+    ).one()
+
+
+def undo_run(w: Write, operation_id: str) -> tuple[list[str], list[str]]:
+    """Take a run back: what it took in goes, what it put out returns, and both stay so for
+    `HOLD`. What a later run decided otherwise is left alone.
+
+    Returns:
+        The ids that are in again, and those that are out.
+    """
+    detail: Mapping[str, Any] = event_of(w.connection, w.scope_id, operation_id).detail
+    entered = {each["id"]: each for each in detail["entered"]}
+    left = {each["id"]: each for each in detail["left"]}
+    places = places_of(w.connection, w.scope_id)
+    rows = w.connection.execute(
+        select(_m.memory_no, _m.id, _m.active_hash, _m.quarantined).where(
+            _m.scope_id == w.scope_id, _m.id.in_([*entered, *left])
+        )
+    ).fetchall()
+    back: list[str] = []
+    out: list[str] = []
+    held_until = w.now + HOLD
+    for row in sorted(rows, key=lambda each: each.memory_no):
+        place = places.get(row.memory_no)
+        current = row.active_hash is not None and not row.quarantined
+        fixed: dict[str, Any] = {
+            "memory_no": row.memory_no,
+            "held_until": held_until,
+            "operation_id": w.operation_id,
+        }
+        if row.id in entered:
+            if place is not None and place.member and place.operation_id == operation_id:
+                kept = {name: getattr(place, name) for name in ("kind", "score", "tokens", "parts")}
+                put(w, [{**fixed, **kept, "member": False, "entered_at": None}])
+                w.event("demoted", "memory", row.id, reason="its promotion was taken back")
+                out.append(row.id)
+        elif current and place is None:
+            before = left[row.id]
+            kept = {"score": before["before"], "parts": dict[str, float]()}
+            kept |= {"tokens": before["tokens"], "kind": before["kind"]}
+            put(w, [{**fixed, **kept, "member": True, "entered_at": w.now}])
+            w.event("promoted", "memory", row.id, reason="its demotion was taken back")
+            back.append(row.id)
+    return back, out
+
+
 def places_of(connection: Connection, scope_id: int) -> dict[int, Row[Any]]:
     """The rows of a scope's short-term memory by memory number."""
     found = connection.execute(select(short_term).where(_s.scope_id == scope_id))
     return {row.memory_no: row for row in found}
 
 
-def _newest(scope_id: Any) -> Select[tuple[int]]:
+def _newest(scope_id: Any) -> Select[Any]:
     """The number of the newest operation that is not a run itself."""
     o = operations.c
     return (

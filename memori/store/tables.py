@@ -375,6 +375,7 @@ short_term = Table(
     Column("member", Boolean, nullable=False),
     Column("entered_at", UtcDateTime),
     Column("held_until", UtcDateTime),
+    Column("kind", exact_text(16), nullable=False),
     Column("score", Double, nullable=False),
     Column("tokens", Integer, nullable=False),
     Column("parts", JsonValue, nullable=False),

@@ -19,7 +19,8 @@ def upgrade() -> None:
         sa.Column("member", sa.Boolean(), nullable=False),
         sa.Column("entered_at", UtcDateTime(), nullable=True),
         sa.Column("held_until", UtcDateTime(), nullable=True),
-        sa.Column("score", sa.Double(), nullable=False),
+        sa.Column("kind", exact_text(16), nullable=False),
+        sa.Column("score", sa.Double, nullable=False),
         sa.Column("tokens", sa.Integer(), nullable=False),
         sa.Column("parts", JsonValue(), nullable=False),
         sa.Column("operation_id", exact_text(128), nullable=False),
@@ -56,7 +57,7 @@ def upgrade() -> None:
         sa.Column("recalled", sa.BigInteger(), nullable=False),
         sa.Column("shown", sa.BigInteger(), nullable=False),
         sa.Column("confirmed", sa.BigInteger(), nullable=False),
-        sa.Column("weight", sa.Double(), nullable=False),
+        sa.Column("weight", sa.Double, nullable=False),
         sa.Column("last_at", UtcDateTime(), nullable=False),
         sa.ForeignKeyConstraint(
             ["scope_id", "memory_no"],
