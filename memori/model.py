@@ -449,18 +449,39 @@ class Promotion:
 
 
 @dataclass(frozen=True, slots=True)
+class Background:
+    """How promotion in the background does, in this process.
+
+    Attributes:
+        looks: how often it looked for what is due.
+        last_at: when it looked last.
+        failures: how often in a row it failed.
+        trouble: why it failed last, while it does.
+        retry_in: seconds until it is tried again, while it fails.
+    """
+
+    looks: int = 0
+    last_at: datetime | None = None
+    failures: int = 0
+    trouble: str | None = None
+    retry_in: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PromotionStats:
     """How short-term memory stands in a scope.
 
     Attributes:
         memories: how many are in it.
         ran_at: when it was last decided on; None if it never was.
-        trouble: why the last run failed, while it has not been mended.
+        trouble: why the last run in this scope failed, while it has not been mended.
+        background: what runs in this process; None when nothing does.
     """
 
     memories: int
     ran_at: datetime | None
     trouble: str | None
+    background: Background | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

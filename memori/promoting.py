@@ -184,6 +184,17 @@ class Promoting(Engine):
         await self._open()
         self._begin_promoting()
 
+    def schedule(self) -> Schedule | None:
+        """The background of promotion, for a server that runs it in a task of its own.
+
+        Returns:
+            None where `promotion.enabled` is false, or where it runs already.
+        """
+        if self._settings.promotion.enabled is False or self._schedule is not None:
+            return None
+        self._schedule = self._make_schedule()
+        return self._schedule
+
     def _make_schedule(self) -> Schedule:
         return Schedule(self.promote_due, self._settings.promotion)
 
@@ -226,7 +237,7 @@ class Promoting(Engine):
                     ended = True
                     return done
 
-                return await self._write(
+                done = await self._write(
                     promotions.RUN,
                     scope,
                     operation_id,
@@ -236,6 +247,8 @@ class Promoting(Engine):
                     decode=lambda w, _: again(w),
                     now=decision.at,
                 )
+            self._stored.pop(scope, None)
+            return done
         finally:
             if not ended:
                 await self._let_go(database, held)

@@ -425,6 +425,9 @@ class Reading(Engine):
             # Scope number 0 is nobody's: a scope never written to counts as empty.
             number = readable[0].scope_id if readable else 0
             counted = audit.count_rows(connection, number, now)
+            if self._schedule is not None:
+                background = self._schedule.background
+                counted["promotion"] = replace(counted["promotion"], background=background)
             return Stats(
                 namespace=scope.namespace,
                 user_id=scope.user_id,

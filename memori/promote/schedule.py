@@ -7,12 +7,13 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import anyio
 
 from memori.config import PromotionSettings
+from memori.model import Background
 
 _log = logging.getLogger("memori")
 #: Seconds after the start before the first look: what somebody waits for goes before.
@@ -25,25 +26,6 @@ GATHER = 5.0
 LONGEST_PAUSE = 3_600.0
 #: Seconds nothing is tried after a failure: at first, and at most.
 FIRST_REST, LONGEST_REST = 60.0, 3_600.0
-
-
-@dataclass(slots=True)
-class Health:
-    """How the background does.
-
-    Attributes:
-        runs: how often it looked.
-        last_at: when it looked last.
-        failures: how often in a row it failed.
-        trouble: why it failed last, while it does.
-        retry_in: seconds until it is tried again, while it fails.
-    """
-
-    runs: int = 0
-    last_at: datetime | None = None
-    failures: int = 0
-    trouble: str | None = None
-    retry_in: float | None = None
 
 
 class Schedule:
@@ -59,7 +41,7 @@ class Schedule:
         self._pause = min(settings.interval_hours * 3_600.0, LONGEST_PAUSE)
         self._wake: anyio.Event | None = None
         self._task: asyncio.Task[None] | None = None
-        self.health = Health()
+        self.background = Background()
 
     def start(self) -> None:
         """Begin in a task of the running loop, unless it has."""
@@ -82,23 +64,23 @@ class Schedule:
         """Look until cancelled."""
         pause, rest = FIRST_PAUSE, FIRST_REST
         while True:
-            await self._wait(pause, patient=self.health.failures > 0)
+            await self._wait(pause, patient=self.background.failures > 0)
+            done = replace(self.background, looks=self.background.looks + 1)
+            done = replace(done, last_at=datetime.now(UTC))
             try:
                 await self._step()
             except Exception as error:
                 # Only the type: a database error's text can quote what was stored.
                 trouble = type(error).__name__
                 _log.warning("promotion failed type=%s retry_in=%gs", trouble, rest)
-                self.health.failures += 1
-                self.health.trouble, self.health.retry_in = trouble, rest
+                self.background = replace(
+                    done, failures=done.failures + 1, trouble=trouble, retry_in=rest
+                )
                 pause, rest = rest, min(rest * 2, LONGEST_REST)
             else:
-                self.health.failures, self.health.trouble = 0, None
-                self.health.retry_in = None
+                self.background = replace(done, failures=0, trouble=None, retry_in=None)
                 pause = self._pause * (1 + JITTER * random.random())  # noqa: S311  # jitter
                 rest = FIRST_REST
-            self.health.runs += 1
-            self.health.last_at = datetime.now(UTC)
 
     async def _wait(self, pause: float, *, patient: bool) -> None:
         self._wake = anyio.Event()
