@@ -41,7 +41,7 @@ class Schedule:
         self._pause = min(settings.interval_hours * 3_600.0, LONGEST_PAUSE)
         self._wake: anyio.Event | None = None
         self._task: asyncio.Task[None] | None = None
-        self.background = Background()
+        self.background: Background = Background()
 
     def start(self) -> None:
         """Begin in a task of the running loop, unless it has."""
