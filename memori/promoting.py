@@ -20,7 +20,7 @@ from memori.model import Promotion, Scope, ShortTerm
 from memori.promote.schedule import Schedule
 from memori.store import promotions, scopes, tables, uses
 from memori.store.operations import Write
-from memori.store.promotions import Held, LostPromotion
+from memori.store.promotions import Due, Held, LostPromotion
 
 if TYPE_CHECKING:
     from memori.promote.run import Decision
@@ -95,19 +95,19 @@ class Promoting(Engine):
         after, done = -1, 0
         while True:
 
-            def look(connection: Connection, after: int = after) -> Sequence[int]:
+            def look(connection: Connection, after: int = after) -> Sequence[Due]:
                 now = self._time(connection)
                 since = self._clock() - every
                 return promotions.due(
                     connection, now, since=since, urgent=urgent, after=after, limit=_PAGE
                 )
 
-            numbers = await database.read(look)
-            for number in numbers:
-                done += await self._run_one(database, number)
-            if len(numbers) < _PAGE:
+            found = await database.read(look)
+            for each in found:
+                done += await self._run_one(database, each)
+            if len(found) < _PAGE:
                 return done
-            after = numbers[-1]
+            after = found[-1].scope_id
 
     async def short_term(
         self,
@@ -198,12 +198,12 @@ class Promoting(Engine):
     def _make_schedule(self) -> Schedule:
         return Schedule(self.promote_due, self._settings.promotion)
 
-    async def _run_one(self, database: Database, number: int) -> bool:
+    async def _run_one(self, database: Database, due: Due) -> bool:
         """Decide in one scope, unless somebody else does; whether it was done."""
-        held = await database.write(partial(self._take, scope_id=number))
+        held = await database.write(partial(self._take, scope_id=due.scope_id, due=due))
         if held is None:
             return False
-        scope = await database.read(partial(_name_of, scope_id=number))
+        scope = await database.read(partial(_name_of, scope_id=due.scope_id))
         try:
             if scope is None:
                 return False  # erased meanwhile
@@ -284,8 +284,8 @@ class Promoting(Engine):
         known = await database.read(lambda c: scopes.find_scope(c, scope))
         return None if known is None else known.scope_id
 
-    def _take(self, connection: Connection, scope_id: int) -> Held | None:
-        return promotions.take(connection, scope_id, self._time(connection))
+    def _take(self, connection: Connection, scope_id: int, due: Due | None = None) -> Held | None:
+        return promotions.take(connection, scope_id, self._time(connection), due)
 
     @asynccontextmanager
     async def _promoting(self, database: Database, held: Held) -> AsyncGenerator[None]:

@@ -76,6 +76,14 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class Due:
+    """A scope in which something changed, and when it was decided on last."""
+
+    scope_id: int
+    ran_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Gathered:
     """What a run decides from, read in one snapshot.
 
@@ -105,18 +113,23 @@ def state_of(connection: Connection, scope_id: int) -> Row[Any] | None:
     return connection.execute(select(promotions).where(_p.scope_id == scope_id)).one_or_none()
 
 
-def take(connection: Connection, scope_id: int, now: datetime) -> Held | None:
+def take(
+    connection: Connection, scope_id: int, now: datetime, due: Due | None = None
+) -> Held | None:
     """Take the lease of a scope; None when somebody has it, or the scope is gone.
 
     Args:
         connection: in a writing transaction.
         scope_id: whose short-term memory.
         now: by the clock of leases.
+        due: why it is taken; None as well when somebody has seen to that since.
     """
     # Whoever holds the scope's row decides alone.
     if read_scope(connection, scope_id, hold=True) is None:
         return None
     known = state_of(connection, scope_id)
+    if due is not None and (None if known is None else known.ran_at) != due.ran_at:
+        return None
     until = now + LEASE
     if known is None:
         connection.execute(
@@ -173,7 +186,7 @@ def due(
     urgent: Sequence[int],
     after: int,
     limit: int,
-) -> Sequence[int]:
+) -> Sequence[Due]:
     """Scopes in which something changed since they were looked at, in the order of their numbers.
 
     Args:
@@ -192,17 +205,14 @@ def due(
     )
     time = or_(_p.ran_at <= since, scopes.c.scope_id.in_(urgent))
     again = and_(free, or_(_p.ran_at.is_(None), and_(time, changed)))
-    return (
-        connection.execute(
-            select(scopes.c.scope_id)
-            .outerjoin(promotions, _p.scope_id == scopes.c.scope_id)
-            .where(OWNED, scopes.c.scope_id > after, or_(_p.scope_id.is_(None), again))
-            .order_by(scopes.c.scope_id)
-            .limit(limit)
-        )
-        .scalars()
-        .all()
+    found = connection.execute(
+        select(scopes.c.scope_id, _p.ran_at)
+        .outerjoin(promotions, _p.scope_id == scopes.c.scope_id)
+        .where(OWNED, scopes.c.scope_id > after, or_(_p.scope_id.is_(None), again))
+        .order_by(scopes.c.scope_id)
+        .limit(limit)
     )
+    return [Due(row.scope_id, row.ran_at) for row in found]
 
 
 def gather(connection: Connection, scope_id: int, *, also: str | None = None) -> Gathered:
