@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from memori.promote.score import Scored
+from memori.text.content import content_words
 
 _STRONGEST = 2
+#: Fewer words of content are too few to say the same as another.
+_FEWEST_WORDS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,7 @@ def choose(
     inside: list[Verdict] = []
     outside: list[Verdict] = []
     count = tokens = 0
+    said: list[tuple[frozenset[str], str]] = []
     for each in _ranked(scored, places, limits.margin, now):
         memory = each.memory
         was = places.get(memory.memory_no)
@@ -99,12 +103,23 @@ def choose(
             enters, reason = False, f"its score {each.score:.2f} is under {needed:.2f}"
         elif not fits:
             enters, reason = False, f"others matter more than its score {each.score:.2f}"
+        elif (better := _said_by(memory.text, said)) is not None:
+            enters, reason = False, f"it says no more than {better}"
         else:
             enters, reason = True, f"score {each.score:.2f}: {strongest(each.parts)}"
         if enters:
+            said.append((frozenset(content_words(memory.text)), memory.id))
             count, tokens = count + 1, tokens + memory.tokens
         (inside if enters else outside).append(Verdict(each, enters, was, reason))
     return inside + outside
+
+
+def _said_by(text: str, said: Sequence[tuple[frozenset[str], str]]) -> str | None:
+    """The id of a memory that says all of this and perhaps more."""
+    words = frozenset(content_words(text))
+    if len(words) < _FEWEST_WORDS:
+        return None
+    return next((memory_id for more, memory_id in said if words <= more), None)
 
 
 def strongest(parts: Mapping[str, float]) -> str:

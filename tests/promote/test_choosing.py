@@ -20,7 +20,7 @@ def memory(number: int = 1, **given: Any) -> Considered:
     values: dict[str, Any] = {
         "memory_no": number,
         "id": f"m{number}",
-        "text": f"The office has {number} windows",
+        "text": f"Room {number} of the office is blue",
         "category": "fact",
         "importance": 0.5,
         "confidence": 1.0,
@@ -145,6 +145,16 @@ def test_what_scores_too_little_stays_out_even_where_there_is_room() -> None:
     given = verdicts(memory(1, said_at=old, importance=0.2))
     assert not given["m1"].inside
     assert "under 0.30" in given["m1"].reason
+
+
+def test_what_says_no_more_than_a_better_one_stays_out() -> None:
+    more = memory(1, text="The user works at a bakery called Pão Nosso", importance=0.9)
+    less = memory(2, text="The user works at Pão Nosso")
+    other = memory(3, text="The user never works at Pão Nosso")
+    found = verdicts(more, less, other)
+    assert [name for name, verdict in found.items() if verdict.inside] == ["m1", "m3"]
+    assert found["m2"].reason == "it says no more than m1"
+    assert inside(more, memory(2, text=less.text, pinned=True)) == ["m2", "m1"]
 
 
 def test_pinned_always_stay() -> None:
