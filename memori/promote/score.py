@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from memori.model import DEFAULT_TRUST
+from memori.store.uses import decay, worth
 from memori.text.identity import says_who
 
 #: What each part gives at most; together 1.
@@ -34,11 +35,8 @@ CATEGORY_WORTH: Mapping[str, float] = {
     "skill": 0.5,
     "fact": 0.4,
 }
-#: So many uses of late give half of what use can give.
-HALF_USED = 3.0
 #: How certain is at least what a person has confirmed: as what the user says.
 CONFIRMED_CERTAINTY = DEFAULT_TRUST["user"]
-_DAY = 86_400.0
 _PLACES = 4
 
 #: What learning notes of somebody that says who they are.
@@ -128,7 +126,7 @@ def score_memory(memory: Considered, now: datetime, half_lives: HalfLives) -> Sc
         "importance": memory.importance,
         "category": CATEGORY_WORTH[kind_of(memory)],
         "recency": decay(1.0, memory.said_at, now, half_lives.recency),
-        "use": used / (used + HALF_USED),
+        "use": worth(used),
         "recurrence": 1.0 - 1.0 / memory.times_said,
     }
     certainty = (memory.confidence + memory.trust) / 2
@@ -138,11 +136,3 @@ def score_memory(memory: Considered, now: datetime, half_lives: HalfLives) -> Sc
         name: round(WEIGHTS[name] * value * certainty, _PLACES) for name, value in values.items()
     }
     return Scored(memory, round(sum(parts.values()), _PLACES), parts)
-
-
-def decay(amount: float, since: datetime | None, now: datetime, half_life: float) -> float:
-    """What is left of an amount: half of it after each `half_life` days."""
-    if since is None or amount <= 0:
-        return 0.0
-    days = max(0.0, (now - since).total_seconds() / _DAY)
-    return amount * 0.5 ** (days / half_life)

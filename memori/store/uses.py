@@ -18,6 +18,10 @@ from memori.store.tables import promotions, uses
 _c = uses.c
 #: Uses a confirmation by a person counts as.
 CONFIRMED_WEIGHT = 3.0
+#: So many uses of late are worth half of what use can be worth.
+HALF_USED = 3.0
+#: Days after which a use counts half, where no setting says otherwise.
+HALF_LIFE_DAYS = 14.0
 _DAY = 86_400.0
 
 
@@ -37,6 +41,19 @@ class Used:
     shown: int = 0
     confirmed: int = 0
     weight: float = 0.0
+
+
+def decay(amount: float, since: datetime | None, now: datetime, half_life: float) -> float:
+    """What is left of an amount of `since`: half of it after each `half_life` days."""
+    if since is None or amount <= 0:
+        return 0.0
+    days = max(0.0, (now - since).total_seconds() / _DAY)
+    return amount * 0.5 ** (days / half_life)
+
+
+def worth(used: float) -> float:
+    """What uses are worth, from 0 to 1: the first ones count most."""
+    return used / (used + HALF_USED)
 
 
 def add(
@@ -84,7 +101,6 @@ def add(
                 )
             )
             continue
-        days = max(0.0, (now - before.last_at).total_seconds() / _DAY)
         connection.execute(
             update(uses)
             .where(_c.scope_id == scope_id, _c.memory_no == number)
@@ -92,7 +108,7 @@ def add(
                 recalled=before.recalled + more.recalled,
                 shown=before.shown + more.shown,
                 confirmed=max(0, before.confirmed + more.confirmed),
-                weight=max(0.0, before.weight * 0.5 ** (days / half_life) + more.weight),
+                weight=max(0.0, decay(before.weight, before.last_at, now, half_life) + more.weight),
                 last_at=max(now, before.last_at),
             )
         )

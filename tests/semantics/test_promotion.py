@@ -394,3 +394,32 @@ async def test_the_id_of_a_receipt_can_be_asked_for(memori: AsyncMemori) -> None
         await memori.short_term(why="nothing")
     with pytest.raises(NotFound):
         await memori.short_term(why=id_of(receipt), user_id="nobody")
+
+
+async def test_use_and_short_term_memory_decide_between_what_fits_alike(
+    memori: AsyncMemori, clock: Clock
+) -> None:
+    used = await kept(memori, "The blue pot hides the spare key")
+    ready = await kept(memori, "The red pot hides the spare key")
+    plain = await kept(memori, "The old pot hides the spare key")
+    question = "Which pot hides the spare key?"
+    first = [hit.id for hit in await memori.recall(question)]
+    assert first == [plain, ready, used]  # the newest first, all else being alike
+    await memori.update(ready, pinned=True)
+    await memori.promote()
+    await memori.update(ready, pinned=False)
+    for memory_id in (used, plain):
+        await memori.update(memory_id, tags=["never_promote"])
+    await memori.promote()
+    for _ in range(12):
+        await memori.confirm(used)
+    hits = await memori.recall(question)
+    why = {hit.id: {signal.name: signal.points for signal in hit.why} for hit in hits}
+    assert set(why[ready]) - set(why[plain]) == {"short_term"}
+    assert why[used]["use"] > 2 * why[plain]["use"] > 0
+    assert [hit.id for hit in hits][-1] == plain
+    fresh = why[used]["use"]
+    clock.advance(days=28)
+    later = {hit.id: hit for hit in await memori.recall(question)}[used]
+    [point] = [signal.points for signal in later.why if signal.name == "use"]
+    assert 0 < point < fresh
