@@ -13,13 +13,11 @@ from memori.config import PromotionSettings
 from memori.model import Promoted, Promotion, Signal
 from memori.promote.choose import Limits, Place, Verdict, choose
 from memori.promote.score import Considered, HalfLives, Scored, kind_of, score_memory
-from memori.recall.hits import memory_hit
-from memori.recall.lines import line_of
+from memori.recall.lines import line_of_memory
 from memori.store import memories, promotions
 from memori.store.operations import Write
 from memori.store.promotions import Gathered, Held
 from memori.store.reading import Filter
-from memori.text.tokens import estimate_tokens
 
 #: A smaller change of a score is not written.
 _SAME = 0.005
@@ -243,7 +241,7 @@ def _considered(
         used=row.used,
         used_at=row.used_at,
         predicate=gathered.predicates.get(row.memory_no),
-        tokens=estimate_tokens(line_of(memory_hit(row, ""))) + 1,
+        tokens=line_of_memory(row).tokens + 1,
         confirmed=row.times_confirmed > 0,
         barred=barred,
     )

@@ -9,23 +9,30 @@ so the text never exceeds its budget.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import namedtuple
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from itertools import chain
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from sqlalchemy import Connection, Row, or_, select
+from sqlalchemy import Connection, bindparam, or_, select
 from sqlalchemy import text as sql
 
-from memori.model import ContextLine, Hit, WorkingContext
+from memori.model import ContextLine, Hit, Kind, WorkingContext
 from memori.recall.candidates import OpenScope
 from memori.recall.find import find_hits
-from memori.recall.hits import memory_hit
-from memori.recall.lines import line_of
+from memori.recall.lines import line_of_memory, sized_line
 from memori.recall.query import Query
-from memori.store import promotions
+from memori.store import reading
+from memori.store.prepared import Prepared
 from memori.store.reading import Filter
-from memori.store.tables import ESSENTIAL, memories, short_term
+from memori.store.tables import (
+    ESSENTIAL,
+    ESSENTIAL_IMPORTANCE,
+    memories,
+    promotions,
+    short_term,
+)
 from memori.text.identity import says_who
 from memori.text.tokens import estimate_tokens
 
@@ -37,6 +44,11 @@ _RECENT = 10
 _FOR_TASK = 12
 #: What fits the task may use this share of the budget even when the rest could fill it.
 _TASK_SHARE = 0.5
+#: Columns that neither a line nor the decision about it reads.
+_UNUSED = frozenset(
+    "confidence evidence supersedes content_hash active_hash length operation_id forgotten_by "
+    "forgotten_with".split()
+)
 EMPTY = (
     "Nothing is remembered here yet. When the person states a fact, a preference, a rule or a "
     "decision worth keeping, store it with remember."
@@ -51,6 +63,7 @@ HEADINGS = {
     "recent": "Recent",
     "task": "For this task",
 }
+_HEADING_TOKENS = {name: estimate_tokens(text) + 2 for name, text in HEADINGS.items()}
 _SECTIONS = {
     "identity": "who",
     "rule": "rules",
@@ -61,12 +74,52 @@ _SECTIONS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """A line that may be shown: the lower `urgency`, the sooner it gets a place in the budget;
-    `order` is its place in its section."""
+_m, _s, _p = memories.c, short_term.c, promotions.c
+#: What a line is made of, and what decides whether it is shown.
+_SHOWN = tuple(column for column in memories.columns if column.name not in _UNUSED)
+_MemoryRow: Any = cast("Any", namedtuple)("_MemoryRow", [column.name for column in _SHOWN])
+_LOOKED_AT = Prepared(select(_p.ran_at, _p.seen_memory).where(_p.scope_id == bindparam("scope")))
+_MEMBERS = Prepared(
+    select(_s.memory_no, _s.entered_at, _s.score, _s.kind).where(
+        _s.scope_id == bindparam("scope"), _s.member.is_(True)
+    )
+)
+_NEWEST = Prepared(
+    select(*_SHOWN)
+    .where(_m.scope_id == bindparam("scope"), _m.active_hash.is_not(None))
+    .order_by(_m.memory_no.desc())
+    .limit(_RECENT * 3)
+)
 
-    hit: Hit
+
+def _essential(*, pinned: bool) -> Prepared:
+    """The weightiest of those that are pinned, or of the important ones that are not."""
+    return Prepared(
+        select(*_SHOWN)
+        .where(
+            _m.scope_id == bindparam("scope"),
+            _m.pinned.is_(pinned),
+            sql(f"({ESSENTIAL})"),
+            _m.forgotten_at.is_(None),
+            _m.quarantined.is_(False),
+            or_(_m.valid_until.is_(None), _m.valid_until > bindparam("now")),
+            or_(_m.superseded_from.is_(None), _m.superseded_from > bindparam("now")),
+        )
+        .order_by(_m.importance.desc(), _m.memory_no.desc())
+        .limit(_PER_SECTION)
+    )
+
+
+_PINNED, _IMPORTANT = _essential(pinned=True), _essential(pinned=False)
+
+
+class _Entry(NamedTuple):
+    """A line that may be shown, as hit or as row: the lower `urgency`, the sooner it gets a place
+    in the budget; `order` is its place in its section."""
+
+    shown: Any
+    kind: Kind
+    namespace: str
     section: str
     urgency: tuple[Any, ...]
     order: tuple[Any, ...]
@@ -97,7 +150,7 @@ def build_context(
     standing: dict[str, _Entry] = {}
     for place, scope in enumerate(readable):
         for entry in _standing(connection, scope, place, chosen, frozenset(never)):
-            standing.setdefault(entry.hit.id, entry)
+            standing.setdefault(entry.shown.id, entry)
     fitting: Sequence[Hit] = ()
     if task is not None:
         fitting = find_hits(connection, readable, task, chosen, limit=_FOR_TASK, meaning=meaning)
@@ -106,142 +159,124 @@ def build_context(
         return WorkingContext(
             text=text, tokens=estimate_tokens(text), max_tokens=max_tokens, lines=()
         )
-    tasks = [_Entry(hit, "task", (at,), (at,)) for at, hit in enumerate(fitting)]
+    tasks = [
+        _Entry(hit, hit.kind, hit.namespace, "task", (at,), (at,)) for at, hit in enumerate(fitting)
+    ]
     return _compose(list(standing.values()), tasks, max_tokens)
 
 
 def _standing(
     connection: Connection, scope: OpenScope, place: int, chosen: Filter, never: frozenset[str]
-) -> Iterable[_Entry]:
+) -> Iterator[_Entry]:
     """What stands in the context of a scope whatever the task is."""
-    state = promotions.state_of(connection, scope.scope_id)
-    ran = state is not None and state.ran_at is not None
+    state = _LOOKED_AT.run(connection, {"scope": scope.scope_id})
+    ran, since = (state[0][0] is not None, state[0][1]) if state else (False, 0)
 
-    def shown(rows: Iterable[Row[Any]]) -> Iterable[tuple[Row[Any], Hit]]:
-        for row in rows:
-            if chosen.passes_memory(row) and not never & set(row.tags):
-                yield row, memory_hit(row, scope.namespace)
+    def shown(rows: Iterable[Any]) -> Iterator[Any]:
+        return (row for row in rows if chosen.passes_memory(row) and never.isdisjoint(row.tags))
 
-    for row, hit in shown(_members(connection, scope)):
-        order = (place, row.entered_at, row.memory_no)
-        yield _Entry(hit, _SECTIONS[row.kind], (not row.pinned, place, 0, -row.score, order), order)
-    since = state.seen_memory if state is not None and ran else 0
-    for pinned in (True, False):
-        essential = _essential(connection, scope, chosen, pinned=pinned, since=since)
-        for row, hit in shown(essential):
-            section = "recent" if ran else _section_of(hit)
-            order = (place, row.recorded_at, row.memory_no)
-            yield _Entry(hit, section, (not pinned, place, 1, -row.importance, order), order)
-    newest = list(shown(_newest(connection, scope)))[:_RECENT]
-    for at, (row, hit) in enumerate(newest):
-        order = (place, row.recorded_at, row.memory_no)
-        yield _Entry(hit, "recent", (True, len(_SECTIONS), place, at, order), order)
+    def entry(row: Any, section: str, urgency: tuple[Any, ...], since: datetime) -> _Entry:
+        order = (place, since, row.memory_no)
+        return _Entry(row, "memory", scope.namespace, section, (*urgency, order), order)
+
+    members = {row[0]: row[1:] for row in _MEMBERS.run(connection, {"scope": scope.scope_id})}
+    # One after the other: joined, SQLite reads every memory of the scope.
+    rows = reading.memories_at(connection, scope.scope_id, list(members)) if members else {}
+    for row in shown(row for row in rows.values() if row.active_hash is not None):
+        entered_at, score, kind = members[row.memory_no]
+        yield entry(row, _SECTIONS[kind], (not row.pinned, place, 0, -score), entered_at)
+    newest = list(shown(_newest(connection, scope)))
+    # What promotion has not looked at yet.
+    fresh = [row for row in newest if row.memory_no > since]
+    fresh = [row for row in fresh if row.importance >= ESSENTIAL_IMPORTANCE]
+    if not ran:
+        fresh += shown(_important(connection, scope, chosen))
+    for row in chain(shown(_pinned(connection, scope, chosen)), fresh):
+        section = "recent" if ran else _section_of(row)
+        yield entry(row, section, (not row.pinned, place, 1, -row.importance), row.recorded_at)
+    for at, row in enumerate(newest[:_RECENT]):
+        yield entry(row, "recent", (True, len(_SECTIONS), place, at), row.recorded_at)
 
 
-def _section_of(hit: Hit) -> str:
-    if hit.category == "fact" and says_who(hit.text):
+def _section_of(row: Any) -> str:
+    if row.category == "fact" and says_who(row.content):
         return "who"
-    return _SECTIONS[hit.category or "fact"]
+    return _SECTIONS[row.category]
 
 
-def _members(connection: Connection, scope: OpenScope) -> Sequence[Row[Any]]:
-    m, s = memories.c, short_term.c
-    return connection.execute(
-        select(memories, s.entered_at, s.score, s.kind)
-        .join(short_term, (m.scope_id == s.scope_id) & (m.memory_no == s.memory_no))
-        .where(s.scope_id == scope.scope_id, s.member.is_(True), m.active_hash.is_not(None))
-    ).fetchall()
+def _pinned(connection: Connection, scope: OpenScope, chosen: Filter) -> Iterator[Any]:
+    values = {"scope": scope.scope_id, "now": chosen.now}
+    return map(_MemoryRow._make, _PINNED.run(connection, values))
 
 
-def _essential(
-    connection: Connection, scope: OpenScope, chosen: Filter, *, pinned: bool, since: int
-) -> Sequence[Row[Any]]:
-    """What is pinned; or what is important and was written after memory number `since`."""
-    c = memories.c
-    statement = select(memories).where(
-        c.scope_id == scope.scope_id,
-        c.pinned.is_(pinned),
-        sql(f"({ESSENTIAL})"),
-        c.forgotten_at.is_(None),
-        c.quarantined.is_(False),
-        or_(c.valid_until.is_(None), c.valid_until > chosen.now),
-        or_(c.superseded_from.is_(None), c.superseded_from > chosen.now),
-    )
-    if not pinned:
-        statement = statement.where(c.memory_no > since)
-    return connection.execute(
-        statement.order_by(c.importance.desc(), c.memory_no.desc()).limit(_PER_SECTION)
-    ).fetchall()
+def _important(connection: Connection, scope: OpenScope, chosen: Filter) -> Iterator[Any]:
+    values = {"scope": scope.scope_id, "now": chosen.now}
+    return map(_MemoryRow._make, _IMPORTANT.run(connection, values))
 
 
-def _newest(connection: Connection, scope: OpenScope) -> Sequence[Row[Any]]:
+def _newest(connection: Connection, scope: OpenScope) -> Iterator[Any]:
     """The memories written last; their numbers count up, so no sorting is needed."""
-    c = memories.c
-    return connection.execute(
-        select(memories)
-        .where(c.scope_id == scope.scope_id, c.active_hash.is_not(None))
-        .order_by(c.memory_no.desc())
-        .limit(_RECENT * 3)
-    ).fetchall()
+    return map(_MemoryRow._make, _NEWEST.run(connection, {"scope": scope.scope_id}))
 
 
 def _compose(standing: list[_Entry], tasks: list[_Entry], max_tokens: int) -> WorkingContext:
     """Fill the budget: what fits the task has its share first, the rest goes by urgency."""
     standing.sort(key=lambda entry: entry.urgency)
-    known = {entry.hit.id for entry in standing if entry.section != "recent"}
-    chosen: list[tuple[_Entry, str]] = []
+    known = {entry.shown.id for entry in standing if entry.section != "recent"}
+    chosen: dict[str, tuple[_Entry, str]] = {}
     share = int(max_tokens * _TASK_SHARE) if tasks else 0
     left = max_tokens
-    left -= _take([each for each in tasks if each.hit.id not in known], chosen, share)
+    left -= _take([each for each in tasks if each.shown.id not in known], chosen, share)
     left -= _take(standing, chosen, left)
     _take(tasks, chosen, left)
-    text, lines = _render(chosen)
+    text, lines = _render(chosen.values())
     return WorkingContext(
         text=text, tokens=estimate_tokens(text), max_tokens=max_tokens, lines=tuple(lines)
     )
 
 
-def _take(entries: Iterable[_Entry], chosen: list[tuple[_Entry, str]], budget: int) -> int:
-    """Add entries that fit to `chosen`; the tokens they use, headings included."""
+def _take(entries: Iterable[_Entry], chosen: dict[str, tuple[_Entry, str]], budget: int) -> int:
+    """Add entries that fit to `chosen`, by id; the tokens they use, headings included."""
     used = 0
-    seen = {entry.hit.id for entry, _ in chosen}
-    headed = {entry.section for entry, _ in chosen}
+    headed = {entry.section for entry, _ in chosen.values()}
     for entry in entries:
-        if entry.hit.id in seen:
+        if entry.shown.id in chosen:
             continue
-        line = line_of(entry.hit)
-        cost = estimate_tokens(line) + 1
+        hit = isinstance(entry.shown, Hit)
+        line, cost = sized_line(entry.shown) if hit else line_of_memory(entry.shown)
+        cost += 1
         if entry.section not in headed:
-            cost += estimate_tokens(HEADINGS[entry.section]) + 2
+            cost += _HEADING_TOKENS[entry.section]
         if used + cost > budget:
             continue
-        seen.add(entry.hit.id)
         headed.add(entry.section)
-        chosen.append((entry, line))
+        chosen[entry.shown.id] = (entry, line)
         used += cost
     return used
 
 
-def _render(chosen: list[tuple[_Entry, str]]) -> tuple[str, list[ContextLine]]:
+def _render(chosen: Iterable[tuple[_Entry, str]]) -> tuple[str, list[ContextLine]]:
+    sections: dict[str, list[tuple[_Entry, str]]] = {section: [] for section in HEADINGS}
+    for entry, line in chosen:
+        sections[entry.section].append((entry, line))
     blocks: list[str] = []
     lines: list[ContextLine] = []
-    for section, heading in HEADINGS.items():
-        entries = [each for each in chosen if each[0].section == section]
+    for section, entries in sections.items():
         if not entries:
             continue
         entries.sort(key=lambda each: each[0].order)
-        blocks.append(f"{heading}:\n" + "\n".join(line for _, line in entries))
+        blocks.append(f"{HEADINGS[section]}:\n" + "\n".join(line for _, line in entries))
         for entry, line in entries:
-            hit = entry.hit
+            shown = entry.shown
             lines.append(
                 ContextLine(
-                    kind=hit.kind,
-                    id=hit.id,
+                    kind=entry.kind,
+                    id=shown.id,
                     text=line,
                     section=section,
-                    at=hit.at,
-                    category=hit.category,
-                    namespace=hit.namespace,
+                    at=shown.at if isinstance(shown, Hit) else shown.recorded_at,
+                    category=shown.category,
+                    namespace=entry.namespace,
                 )
             )
     return "\n".join(blocks), lines

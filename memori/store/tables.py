@@ -35,7 +35,8 @@ from memori.store.types import (
 #: `session_no` of every memory in the index; sessions count from 1.
 MEMORY_SHELF = 0
 #: What the working context shows without being asked; the condition of a partial index.
-ESSENTIAL = "pinned OR importance >= 0.7"
+ESSENTIAL_IMPORTANCE = 0.7
+ESSENTIAL = f"pinned OR importance >= {ESSENTIAL_IMPORTANCE}"
 #: What is always considered for short-term memory; the condition of a partial index.
 RULES = "category = 'rule'"
 TERM_CHARS = 64
