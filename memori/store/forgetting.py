@@ -2,12 +2,12 @@
 
 Forgetting hides: the rows stay for `KEEP_DAYS` with their index rows taken out, and a tombstone
 keeps the same statement from being imported or learnt again. Purging deletes the rows; the
-tombstone, a keyed digest, remains.
+tombstone, a keyed digest, remains. What a retention rule erases leaves no tombstone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -355,8 +355,55 @@ def _bring_back(
     )
 
 
+def memories_at(w: Write, numbers: Sequence[int]) -> dict[int, Row[Any]]:
+    """Memories by number."""
+    c = memory_rows.c
+    found = w.connection.execute(
+        select(memory_rows).where(c.scope_id == w.scope_id, c.memory_no.in_(numbers))
+    )
+    return {row.memory_no: row for row in found}
+
+
+def turns_at(w: Write, places: Sequence[index.Place]) -> dict[index.Place, Row[Any]]:
+    """Turns by place."""
+    wanted: dict[int, list[int]] = {}
+    for session_no, seq in places:
+        wanted.setdefault(session_no, []).append(seq)
+    c = turn_rows.c
+    found: dict[index.Place, Row[Any]] = {}
+    for session_no, seqs in wanted.items():
+        found |= _turns(w, c.session_no == session_no, c.seq.in_(seqs))
+    return found
+
+
+def turns_between(
+    w: Write, session_no: int, spans: Iterable[tuple[int, int]]
+) -> dict[index.Place, Row[Any]]:
+    """The turns of a session from the first to the last number of each span."""
+    c = turn_rows.c
+    found: dict[index.Place, Row[Any]] = {}
+    for first, last in spans:
+        found |= _turns(w, c.session_no == session_no, c.seq.between(first, last))
+    return found
+
+
+def _turns(w: Write, *which: ColumnElement[bool]) -> dict[index.Place, Row[Any]]:
+    c = turn_rows.c
+    found = w.connection.execute(
+        select(turn_rows).where(c.scope_id == w.scope_id, *which).order_by(c.session_no, c.seq)
+    )
+    return {(row.session_no, row.seq): row for row in found}
+
+
+def erase(w: Write, targets: Targets) -> None:
+    """Delete rows for good, visible or hidden; unlike a purge, what is said again is kept again."""
+    if targets.memories or targets.turns:
+        _unindex(w, targets)
+        _delete(w, targets)
+
+
 def _delete(w: Write, targets: Targets) -> None:
-    """Delete rows for good, from every table that knows them."""
+    """Delete rows for good that are out of the index, from every table that knows them."""
     places = [(MEMORY_SHELF, number) for number in targets.memories]
     places += list(targets.turns)
     index.erase_places(w.connection, w.scope_id, places)
@@ -386,6 +433,22 @@ def _delete(w: Write, targets: Targets) -> None:
         _forget_payloads(w, row)
     entities.drop_unused(w)
     jobs.drop_empty(w.connection, w.scope_id, sorted({place[0] for place in targets.turns}))
+
+
+def _unindex(w: Write, targets: Targets) -> None:
+    """Take what is still visible out of the index, and out of the owner's statistics."""
+    shown: list[tuple[index.Place, Mapping[str, int]]] = [
+        ((MEMORY_SHELF, number), memories.terms_of(row))
+        for number, row in targets.memories.items()
+        if row.forgotten_at is None and not row.quarantined
+    ]
+    shown += [
+        (place, turns.terms_of(row))
+        for place, row in targets.turns.items()
+        if row.forgotten_at is None and not row.quarantined
+    ]
+    if shown:
+        index.remove_items(w.connection, w.scope_id, w.index_state, shown)
 
 
 def _forget_payloads(w: Write, row: Row[Any]) -> None:
