@@ -44,6 +44,9 @@ if TYPE_CHECKING:
     from memori.model import Receipt as Receipt
     from memori.model import Relation as Relation
     from memori.model import Renamed as Renamed
+    from memori.model import Retained as Retained
+    from memori.model import RetentionItem as RetentionItem
+    from memori.model import RetentionRule as RetentionRule
     from memori.model import Scope as Scope
     from memori.model import ScopeSummary as ScopeSummary
     from memori.model import Session as Session
@@ -96,6 +99,9 @@ _HOME = {
         "Receipt",
         "Relation",
         "Renamed",
+        "Retained",
+        "RetentionItem",
+        "RetentionRule",
         "Scope",
         "ScopeSummary",
         "Session",

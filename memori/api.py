@@ -6,10 +6,11 @@ from memori.learning import Learning
 from memori.owning import Owning
 from memori.promoting import Promoting
 from memori.reading import Reading
+from memori.retaining import Retaining
 from memori.writing import Writing
 
 
-class AsyncMemori(Writing, Reading, Learning, Promoting, Owning):
+class AsyncMemori(Writing, Reading, Learning, Promoting, Retaining, Owning):
     """Memory in an SQL database, for asyncio programs.
 
     Opens its database at the first verb (or `open`), and closes it with `close` or as an async

@@ -12,6 +12,7 @@ The file is TOML, JSON or YAML with one table per section:
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -241,6 +242,44 @@ class PromotionSettings(_Section):
     )
 
 
+_KEEP = re.compile(r"permanent|([1-9][0-9]{0,4})_days")
+_KEPT = "7_days, 30_days, 90_days (any number of days) or permanent"
+
+
+class RetentionSettings(_Section):
+    """How long things are kept before a rule deletes them for good."""
+
+    fact: str = Field(default="permanent", description=f"facts: {_KEPT}")
+    preference: str = Field(default="permanent", description=f"preferences: {_KEPT}")
+    skill: str = Field(default="permanent", description=f"skills: {_KEPT}")
+    rule: str = Field(default="permanent", description=f"rules: {_KEPT}")
+    context: str = Field(default="permanent", description=f"context: {_KEPT}")
+    turns: str = Field(default="permanent", description=f"turns of conversations: {_KEPT}")
+    events: str = Field(default="permanent", description=f"history and operations: {_KEPT}")
+    jobs: str = Field(default="permanent", description=f"jobs that were given up: {_KEPT}")
+    store_turns: bool = Field(
+        default=True, description="false: turns are deleted once they were learnt from"
+    )
+
+    @field_validator("fact", "preference", "skill", "rule", "context", "turns", "events", "jobs")
+    @classmethod
+    def _known_time(cls, value: str) -> str:
+        if _KEEP.fullmatch(value) is None:
+            raise ValueError(f"{value!r} says no time to keep things; write {_KEPT}")
+        return value
+
+    @property
+    def keeps(self) -> Mapping[str, str]:
+        """How long each kind of thing is kept, by its rule."""
+        return {name: value for name, value in self if isinstance(value, str)}
+
+    @property
+    def days(self) -> Mapping[str, int]:
+        """The days of each rule; without those that keep for ever."""
+        given = {name: _KEEP.fullmatch(value) for name, value in self.keeps.items()}
+        return {name: int(found[1]) for name, found in given.items() if found and found[1]}
+
+
 #: What each provider cannot do without.
 _NEEDED: Mapping[str, tuple[str, ...]] = {
     "azure": ("api_key", "azure_endpoint", "azure_deployment", "api_version"),
@@ -298,6 +337,7 @@ class Settings(_Section):
     learning: LearningSettings = LearningSettings()
     agents: AgentsSettings = AgentsSettings()
     promotion: PromotionSettings = PromotionSettings()
+    retention: RetentionSettings = RetentionSettings()
 
     @property
     def zone(self) -> ZoneInfo:

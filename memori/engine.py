@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -36,12 +37,15 @@ if TYPE_CHECKING:
     from memori.recall.meaning import Meaning
 
 T = TypeVar("T")
+_log = logging.getLogger("memori")
 #: Seconds a recall of this context waits for an embedder, where that is less than the settings say.
 embedding_limit: ContextVar[float | None] = ContextVar("memori_embedding_limit", default=None)
 #: Seconds that writing what was counted, or giving a lease back, may take: nobody waits for it.
 COUNT_SECONDS = 0.5
 #: How often a process that stays open looks for what has come due.
 _MAINTAIN_EVERY = timedelta(days=1)
+#: How often the retention rules are applied to a database, by whichever process.
+RETAIN_EVERY = timedelta(days=1)
 Moment = datetime | str | None
 
 
@@ -97,8 +101,9 @@ class Engine:
         self._opened = False
         self._opening = asyncio.Lock()
         self._pid = os.getpid()
-        self._maintained = datetime.min.replace(tzinfo=UTC)
+        self._maintained = self._retained = datetime.min.replace(tzinfo=UTC)
         self._rebuild: asyncio.Task[None] | None = None
+        self._retention: asyncio.Task[None] | None = None
         self._embedding = self._make_embedding()
         self._learns = self._settings.learning.enabled is True
         self._worker: Worker | None = None
@@ -160,8 +165,9 @@ class Engine:
         async with asyncio.timeout(timeout):
             database = await self._open()
             await self._uses.flush()
-            if self._rebuild is not None:
-                await asyncio.shield(self._rebuild)
+            for task in (self._rebuild, self._retention):
+                if task is not None:
+                    await asyncio.shield(task)
             if self._worker is not None:
                 await self._worker.settle()
             if self._embedding is not None:
@@ -178,9 +184,10 @@ class Engine:
         database, self._database = self._database, None
         if database is not None and self._pid == os.getpid():
             async with self._opening:
-                if self._rebuild is not None:
-                    self._rebuild.cancel()
-                    await asyncio.wait([self._rebuild])
+                for task in (self._rebuild, self._retention):
+                    if task is not None:
+                        task.cancel()
+                        await asyncio.wait([task])
                 if self._worker is not None:
                     await self._worker.close()
                 if self._embedding is not None:
@@ -188,19 +195,23 @@ class Engine:
                 await database.close()
 
     async def maintain(self) -> tuple[int, int]:
-        """Do what is due: delete what was forgotten over 30 days ago, in every scope.
+        """Do what is due: delete what was forgotten over 30 days ago, and once a day what the
+        retention rules keep no longer, in every scope.
 
         Returns:
             How many memories and turns were deleted.
         """
-        return await self._maintain(await self._open())
+        database = await self._open()
+        forgotten = await self._maintain(database)
+        expired = await self._retain_due(database, self._clock())
+        return forgotten[0] + expired[0], forgotten[1] + expired[1]
 
     async def _open(self) -> Database:
         if self._pid != os.getpid():
             # A forked child must not touch its parent's connections, not even to close them.
             _inherited.append(self._live())
             self._database = make_database(self._settings.database)
-            self._opening, self._rebuild = asyncio.Lock(), None
+            self._opening, self._rebuild, self._retention = asyncio.Lock(), None, None
             self._embedding, self._worker = self._make_embedding(), None
             self._uses, self._schedule = UseCounter(self._count_uses), None
             self._pid, self._opened = os.getpid(), False
@@ -290,6 +301,24 @@ class Engine:
             while more:
                 more = await database.write(partial(reindex.step, scope_id=scope_id))
 
+    def _begin_retaining(self, database: Database, now: datetime) -> None:
+        """Apply the retention rules beside what goes on; a program that only reads deletes nothing,
+        so that a dry run comes before what it announces."""
+        if not self._settings.retention.days:
+            return
+        if self._retention is None or self._retention.done():
+            self._retention = asyncio.create_task(self._retain_beside(database, now))
+
+    async def _retain_beside(self, database: Database, now: datetime) -> None:
+        try:
+            await self._retain_due(database, now)
+        except Exception as error:  # it must not disturb whoever writes; the next day tries again
+            # Only the type: a database error's text can quote what was stored.
+            _log.warning("retention failed (%s); it is tried again", type(error).__name__)
+
+    async def _retain_due(self, database: Database, now: datetime) -> tuple[int, int]:
+        raise NotImplementedError  # `Retaining` does it; the engine knows only that it is due
+
     def _live(self) -> Database:
         if self._database is None:
             raise Closed("this Memori object is closed; make a new one")
@@ -347,6 +376,9 @@ class Engine:
         database = await self._open()
         if self._clock() - self._maintained >= _MAINTAIN_EVERY:
             await self._maintain(database)
+        if self._clock() - self._retained >= RETAIN_EVERY:
+            self._retained = self._clock()
+            self._begin_retaining(database, self._retained)
         operation = operation_id or new_id()
         moment = now or self._clock()
 

@@ -19,7 +19,7 @@ from memori.learn.learnt import Agent, Heard, Learnt, Unavailable
 from memori.learn.worker import Outcome, Worker
 from memori.model import Entity, Job, Receipt, Relation
 from memori.recall.candidates import OpenScope
-from memori.store import entities, jobs, spending
+from memori.store import entities, jobs, maintenance, retention, spending
 from memori.store.database import Database
 from memori.store.jobs import Claim, LostLease
 from memori.store.operations import Write, revive
@@ -207,7 +207,8 @@ class Learning(Engine):
         from memori.learn.folding import keep
 
         kept = list(self._prepare(claimed, learnt, rows, agent))
-        if not kept:
+        drops = any(job.drops for job in claimed.jobs)
+        if not kept and not drops:
             database = await self._open()
             await database.write(partial(jobs.finish, claimed=claimed))
             return
@@ -218,6 +219,10 @@ class Learning(Engine):
             jobs.finish(w.connection, claimed)
             there = {row.id for row in jobs.read_turns(w.connection, claimed)}
             written = [keep(w, each) for each in kept if there.issuperset(each.learnt.turns)]
+            if drops:
+                retention.let_go(w, claimed)
+                if self._live().scrubs:
+                    maintenance.ask_for_scrub(w.connection)
             return tuple(receipt for receipt in written if receipt is not None)
 
         first = claimed.jobs[0]

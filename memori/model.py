@@ -598,6 +598,66 @@ class Verified:
     repaired: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionRule:
+    """What one retention rule deleted, or would delete now.
+
+    Attributes:
+        rule: the setting: a category, `turns`, `events` or `jobs`.
+        keep: how long it keeps things: `permanent`, or a number of days such as `30_days`.
+        items: how many are due, or were deleted; of `events`, rows of the history.
+        oldest: since when the oldest of them is kept.
+    """
+
+    rule: str
+    keep: str
+    items: int = 0
+    oldest: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionItem:
+    """One thing that a retention rule deleted, or would delete now.
+
+    `since` is what its age counts from; `text` is how it begins, of a memory or turn, and only
+    in a dry run.
+    """
+
+    kind: str
+    id: str
+    rule: str
+    user_id: str
+    namespace: str
+    since: datetime
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retained:
+    """What `retain` answers.
+
+    Attributes:
+        at: what time it was.
+        dry_run: nothing was deleted; everything here is what would be.
+        store_turns: whether turns are kept after they were learnt from.
+        rules: every rule in force, also those that keep for ever.
+        items: the first 1,000 memories, turns and jobs, in the order in which they go.
+        scopes: how many scopes were looked at.
+        interrupted: it was stopped before everything was done; doing it again continues.
+        file_clean: False while bytes of what was deleted may still lie in the database's file
+            because another process is reading it.
+    """
+
+    at: datetime
+    dry_run: bool
+    store_turns: bool
+    rules: tuple[RetentionRule, ...]
+    items: tuple[RetentionItem, ...] = ()
+    scopes: int = 0
+    interrupted: bool = False
+    file_clean: bool = True
+
+
 @cache
 def _field_names(kind: type[Any]) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(kind))

@@ -176,6 +176,7 @@ class Memori(Intercepting):
     stats = _blocking(AsyncMemori.stats)
     schema = _blocking(AsyncMemori.schema)
     maintain = _blocking(AsyncMemori.maintain)
+    retain = _blocking(AsyncMemori.retain)
     users = _blocking(AsyncMemori.users)
     rename_user = _blocking(AsyncMemori.rename_user)
     erase_user = _blocking(AsyncMemori.erase_user)

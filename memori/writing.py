@@ -149,7 +149,9 @@ class Writing(Engine):
 
         Returns:
             One receipt a turn, in the same order: stored, duplicate (the session already holds
-            a turn of this external id), quarantined, or rejected with the reason.
+            a turn of this external id), quarantined, or rejected with the reason. With
+            `retention.store_turns` off, what is stored is deleted once it was learnt from, as
+            the receipts say, and what is not to be learnt from is rejected.
 
         Raises:
             InvalidArgument: something given is not a turn.
@@ -173,6 +175,9 @@ class Writing(Engine):
 
         few = len(read) <= _INLINE_TURNS
         given = prepare() if few else await asyncio.to_thread(prepare)
+        keeps = self._settings.retention.store_turns
+        if not keeps:
+            given = turns.refuse(given, learn=learns)
         if not any(isinstance(turn, intake.NewTurn) for turn in given):
             return tuple(_rejected(str(reason), operation_id, chosen) for reason in given)
         payload = {
@@ -185,7 +190,7 @@ class Writing(Engine):
             scope,
             operation_id,
             payload,
-            lambda w: turns.record(w, chosen, given, agent, learn=learns),
+            lambda w: turns.record(w, chosen, given, agent, learn=learns, drop=not keeps),
             encode=turns.pack,
             decode=turns.unpack,
             now=now,

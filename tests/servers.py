@@ -67,6 +67,8 @@ async def empty(url: str) -> None:
         for table in reversed(tables.metadata.sorted_tables):
             if table is not tables.schema_info:
                 connection.execute(table.delete())
+        notes = tables.schema_info.c.name.in_(("scrub_due", "retained_at"))
+        connection.execute(tables.schema_info.delete().where(notes))
 
     await use(url, lambda database: database.write(clean))
 

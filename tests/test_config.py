@@ -222,3 +222,20 @@ def test_settings_cannot_be_changed_in_place() -> None:
     settings = Settings()
     with pytest.raises(ValueError, match="frozen"):
         settings.memory.namespace = "x"
+
+
+def test_retention_is_permanent_unless_days_are_given() -> None:
+    assert load_settings(environ={}).retention.days == {}
+    given = load_settings(
+        {"retention.context": "7_days"},
+        environ={"MEMORI_RETENTION__TURNS": "45_days", "MEMORI_RETENTION__STORE_TURNS": "false"},
+    ).retention
+    assert given.days == {"context": 7, "turns": 45}
+    assert given.store_turns is False
+    assert given.keeps["fact"] == "permanent"
+
+
+@pytest.mark.parametrize("wrong", ["30", "30 days", "0_days", "-7_days", "forever", "", "1e3_days"])
+def test_a_retention_time_that_is_none_is_refused(wrong: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"retention\.jobs .*30_days.*permanent"):
+        load_settings(environ={"MEMORI_RETENTION__JOBS": wrong})

@@ -1,4 +1,5 @@
-"""What the verbs of a database's owner take: export, copy, backup, users, verify."""
+"""What the verbs of a database's owner take: export, copy, backup, retention, users,
+verify."""
 
 from __future__ import annotations
 
@@ -41,6 +42,15 @@ def add_owner_verbs(add: _Add) -> None:
     )
     verb.add_argument("file", metavar="FILE", help="where to")
     verb.add_argument("--force", action="store_true", help="replace a file that is there")
+    _quiet(verb)
+
+    verb = add(
+        "retention",
+        "show the retention rules and what is due; --apply deletes it for good",
+        "In every scope, or those of --user and --namespace. Nothing is deleted without --apply.",
+    )
+    verb.add_argument("--list", action="store_true", help="also list what is due, or was deleted")
+    verb.add_argument("--apply", action="store_true", help="delete it; there is no way back")
     _quiet(verb)
 
     verb = add(

@@ -17,6 +17,7 @@ from memori.cli import (
     owning,
     promoting,
     reading,
+    retention,
     taking_back,
     writing,
 )
@@ -65,6 +66,7 @@ VERBS: Mapping[str, _Runner] = {"copy": moving.copy, "db": databases.db} | {
         "eval": evaluating.eval_,
         "export": moving.export,
         "backup": moving.backup,
+        "retention": retention.retention,
         "users": owning.users,
         "verify": owning.verify,
     }.items()

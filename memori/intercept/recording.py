@@ -101,11 +101,17 @@ class Recorder:
             late.cancel()
 
     async def _record(self, exchange: Exchange) -> None:
+        settings = self._engine.settings
+        learns = settings.learning.enabled is not False
+        if not learns and not settings.retention.store_turns:
+            why = "learning.enabled and retention.store_turns are both false; set one to true"
+            self._troubles.report("keeping", "nothing of this conversation is kept", why)
+            return
         await self._engine.record(
             exchange.turns,
             session_id=exchange.session_id,
             agent_id=exchange.agent_id,
-            learn=self._engine.settings.learning.enabled is not False,
+            learn=learns,
             operation_id=exchange.operation_id,
             user_id=exchange.user_id,
             namespace=exchange.namespace,

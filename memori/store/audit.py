@@ -12,7 +12,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from memori.errors import NotFound
 from memori.model import Event, History, LearningStats, Memory, Operation, Session, Turn
-from memori.store import jobs, memories, promotions, rows, spending, tables
+from memori.store import jobs, memories, promotions, retention, rows, spending, tables
 from memori.store.naming import own_name
 from memori.store.tables import events, memory_versions, operations, sessions
 from memori.store.tables import memories as memory_rows
@@ -24,7 +24,7 @@ GROUP_VERB = "import"
 #: What `operations` can be asked for.
 VERBS = tuple(
     (
-        "remember record learn update forget restore undo release promote confirm rename "
+        "remember record learn update forget restore undo release promote confirm rename retain "
         + GROUP_VERB
     ).split()
 )
@@ -363,6 +363,8 @@ def _summary(row: Row[Any]) -> str:
         return f"{answer['in']} into short-term memory, {answer['out']} out, {answer['kept']} kept"
     if row.verb == "confirm":
         return f"{len(answer['ids'])} confirmed"
+    if row.verb == retention.VERB:
+        return f"{answer['items']} {answer['kind']} row(s) deleted by rule"
     if row.verb in ("undo", "restore"):
         return answer["reason"]
     if row.verb == "rename":

@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 
 from memori.model import Scope
+from memori.store import retention
 from memori.store.catalogue import is_derived, key_of, scoped_tables
 from memori.store.findings import Findings, row_name
 from memori.store.tables import (
@@ -39,10 +40,12 @@ _NAMED = 100
 
 
 class _Reference(NamedTuple):
-    """A column that names a row of a table by its id; `unless` says when it need not be there."""
+    """A column that names a row of a table by its id, since `since`; `unless` says when it need
+    not be there."""
 
     table: Table
     column: str
+    since: str
     target: Table
     id: str
     unless: ColumnElement[bool] | None = None
@@ -53,24 +56,24 @@ def _references() -> Iterator[_Reference]:
 
     A purge removes memories, and says so in an event; one that was due writes no operation.
     """
-    for table, column in (
-        (memories, "operation_id"),
-        (turns, "operation_id"),
-        (memory_versions, "operation_id"),
-        (tombstones, "operation_id"),
-        (jobs, "operation_id"),
-        (memories, "forgotten_by"),
-        (turns, "forgotten_by"),
-        (operations, "undone_by"),
+    for table, column, since in (
+        (memories, "operation_id", "recorded_at"),
+        (turns, "operation_id", "recorded_at"),
+        (memory_versions, "operation_id", "changed_at"),
+        (tombstones, "operation_id", "at"),
+        (jobs, "operation_id", "created_at"),
+        (memories, "forgotten_by", "forgotten_at"),
+        (turns, "forgotten_by", "forgotten_at"),
+        (operations, "undone_by", "at"),
     ):
-        yield _Reference(table, column, operations, "operation_id")
+        yield _Reference(table, column, since, operations, "operation_id")
     yield _Reference(
-        events, "operation_id", operations, "operation_id", events.c.action == "purged"
+        events, "operation_id", "at", operations, "operation_id", events.c.action == "purged"
     )
-    for column in ("superseded_by", "supersedes"):
+    for column, since in (("superseded_by", "retired_at"), ("supersedes", "recorded_at")):
         named = memories.c[column]
         known = exists().where(events.c.scope_id == memories.c.scope_id, events.c.item_id == named)
-        yield _Reference(memories, column, memories, "id", known)
+        yield _Reference(memories, column, since, memories, "id", known)
 
 
 def check_scope(connection: Connection, scope_id: int, scope: Scope, found: Findings) -> None:
@@ -79,8 +82,11 @@ def check_scope(connection: Connection, scope_id: int, scope: Scope, found: Find
         for constraint in table.foreign_key_constraints:
             if constraint.referred_table is not scopes:
                 _check_key(connection, scope_id, scope, table, constraint, found)
+    gone = retention.history_gone(connection, scope_id)
     for reference in _references():
-        _check_id(connection, scope_id, scope, reference, found)
+        # Of what is older than the history, a rule may have deleted what is named.
+        old = None if gone is None else reference.table.c[reference.since] <= gone[0]
+        _check_id(connection, scope_id, scope, reference, old, found)
     _check_order(connection, scope_id, scope, found)
 
 
@@ -132,15 +138,19 @@ def _check_key(
 
 
 def _check_id(
-    connection: Connection, scope_id: int, scope: Scope, reference: _Reference, found: Findings
+    connection: Connection,
+    scope_id: int,
+    scope: Scope,
+    reference: _Reference,
+    old: ColumnElement[bool] | None,
+    found: Findings,
 ) -> None:
     table = reference.table
     column = table.c[reference.column]
     target = reference.target.alias("target")
     there = exists().where(target.c.scope_id == scope_id, target.c[reference.id] == column)
     conditions = [table.c.scope_id == scope_id, column.is_not(None), ~there]
-    if reference.unless is not None:
-        conditions.append(~reference.unless)
+    conditions += [~allowed for allowed in (reference.unless, old) if allowed is not None]
     broken = connection.execute(
         select(*key_of(table), column.label("named")).where(*conditions).limit(_NAMED)
     )

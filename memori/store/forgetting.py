@@ -2,12 +2,12 @@
 
 Forgetting hides: the rows stay for `KEEP_DAYS` with their index rows taken out, and a tombstone
 keeps the same statement from being imported or learnt again. Purging deletes the rows; the
-tombstone, a keyed digest, remains.
+tombstone, a keyed digest, remains. What a retention rule erases leaves no tombstone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Row, Table, delete, select, update
 
 from memori.errors import InvalidArgument, NotFound
 from memori.model import Forgotten, Undone
-from memori.store import entities, index, jobs, memories, relations, turns
+from memori.store import entities, index, jobs, memories, turns
 from memori.store.operations import Write
 from memori.store.tables import (
     MEMORY_SHELF,
@@ -28,10 +28,13 @@ from memori.store.tables import (
     tombstones,
 )
 from memori.store.tables import memories as memory_rows
+from memori.store.tables import relations as relation_rows
 from memori.store.tables import turns as turn_rows
-from memori.text.analyser import normalised_key
+from memori.text.analyser import ANALYSER_GENERATION, normalised_key
 
 KEEP_DAYS = 30
+#: Keys in one statement.
+_KEYS = 500
 _UNDO_WINDOW = timedelta(days=KEEP_DAYS)
 
 
@@ -355,48 +358,116 @@ def _bring_back(
     )
 
 
-def _delete(w: Write, targets: Targets) -> None:
-    """Delete rows for good, from every table that knows them."""
+def memories_at(w: Write, numbers: Sequence[int]) -> dict[int, Row[Any]]:
+    """Memories by number."""
+    c = memory_rows.c
+    found = w.connection.execute(
+        select(memory_rows).where(c.scope_id == w.scope_id, c.memory_no.in_(numbers))
+    )
+    return {row.memory_no: row for row in found}
+
+
+def turns_at(w: Write, places: Sequence[index.Place]) -> dict[index.Place, Row[Any]]:
+    """Turns by place."""
+    wanted: dict[int, list[int]] = {}
+    for session_no, seq in places:
+        wanted.setdefault(session_no, []).append(seq)
+    c = turn_rows.c
+    found: dict[index.Place, Row[Any]] = {}
+    for session_no, seqs in wanted.items():
+        found |= _turns(w, c.session_no == session_no, c.seq.in_(seqs))
+    return found
+
+
+def turns_between(
+    w: Write, session_no: int, spans: Iterable[tuple[int, int]]
+) -> dict[index.Place, Row[Any]]:
+    """The turns of a session from the first to the last number of each span."""
+    c = turn_rows.c
+    found: dict[index.Place, Row[Any]] = {}
+    for first, last in spans:
+        found |= _turns(w, c.session_no == session_no, c.seq.between(first, last))
+    return found
+
+
+def _turns(w: Write, *which: ColumnElement[bool]) -> dict[index.Place, Row[Any]]:
+    c = turn_rows.c
+    found = w.connection.execute(
+        select(turn_rows).where(c.scope_id == w.scope_id, *which).order_by(c.session_no, c.seq)
+    )
+    return {(row.session_no, row.seq): row for row in found}
+
+
+def erase(w: Write, targets: Targets) -> None:
+    """Delete rows for good, visible or hidden; unlike a purge, what is said again is kept again."""
+    if targets.memories or targets.turns:
+        _unindex(w, targets)
+        # Taken out by its terms; only what another analyser indexed must be searched for.
+        _delete(w, targets, search=w.index_state.generations != (ANALYSER_GENERATION,))
+
+
+def _delete(w: Write, targets: Targets, *, search: bool = True) -> None:
+    """Delete rows for good that are out of the index, from every table that knows them.
+
+    `search` looks through the whole index for what is left of them, which takes long.
+    """
     places = [(MEMORY_SHELF, number) for number in targets.memories]
     places += list(targets.turns)
-    index.erase_places(w.connection, w.scope_id, places)
-    s, v, m, t = memory_sources.c, memory_versions.c, memory_rows.c, turn_rows.c
-    for number, row in targets.memories.items():
-        scoped = (s.scope_id == w.scope_id, s.memory_no == number)
-        w.connection.execute(delete(memory_sources).where(*scoped))
-        w.connection.execute(
-            delete(memory_versions).where(v.scope_id == w.scope_id, v.memory_no == number)
-        )
-        relations.erase(w, number)
-        w.connection.execute(
-            delete(memory_rows).where(m.scope_id == w.scope_id, m.memory_no == number)
-        )
-        _forget_payloads(w, row)
-    for (session_no, seq), row in targets.turns.items():
-        w.connection.execute(
-            delete(memory_sources).where(
-                s.scope_id == w.scope_id, s.session_no == session_no, s.seq == seq
+    index.erase_places(w.connection, w.scope_id, places, search=search)
+    for batch in _batches(list(targets.memories)):
+        for table in (memory_sources, memory_versions, relation_rows, memory_rows):
+            c = table.c
+            w.connection.execute(
+                delete(table).where(c.scope_id == w.scope_id, c.memory_no.in_(batch))
             )
-        )
-        w.connection.execute(
-            delete(turn_rows).where(
-                t.scope_id == w.scope_id, t.session_no == session_no, t.seq == seq
-            )
-        )
-        _forget_payloads(w, row)
+    by_session: dict[int, list[int]] = {}
+    for session_no, seq in targets.turns:
+        by_session.setdefault(session_no, []).append(seq)
+    for session_no, seqs in by_session.items():
+        for batch in _batches(seqs):
+            for table in (memory_sources, turn_rows):
+                c = table.c
+                w.connection.execute(
+                    delete(table).where(
+                        c.scope_id == w.scope_id, c.session_no == session_no, c.seq.in_(batch)
+                    )
+                )
+    _forget_payloads(w, [*targets.memories.values(), *targets.turns.values()])
     entities.drop_unused(w)
     jobs.drop_empty(w.connection, w.scope_id, sorted({place[0] for place in targets.turns}))
 
 
-def _forget_payloads(w: Write, row: Row[Any]) -> None:
-    """Blank the digests of every write of this item: they could confirm a guess at it."""
+def _unindex(w: Write, targets: Targets) -> None:
+    """Take what is still visible out of the index, and out of the owner's statistics."""
+    shown: list[tuple[index.Place, Mapping[str, int]]] = [
+        ((MEMORY_SHELF, number), memories.terms_of(row))
+        for number, row in targets.memories.items()
+        if row.forgotten_at is None and not row.quarantined
+    ]
+    shown += [
+        (place, turns.terms_of(row))
+        for place, row in targets.turns.items()
+        if row.forgotten_at is None and not row.quarantined
+    ]
+    if shown:
+        index.remove_items(w.connection, w.scope_id, w.index_state, shown)
+
+
+def _forget_payloads(w: Write, rows: Sequence[Row[Any]]) -> None:
+    """Blank the digests of every write of these items: they could confirm a guess at them."""
     o, e = operations.c, events.c
-    touched = select(e.operation_id).where(e.scope_id == w.scope_id, e.item_id == row.id)
-    w.connection.execute(
-        update(operations)
-        .where(
-            o.scope_id == w.scope_id,
-            (o.operation_id == row.operation_id) | o.operation_id.in_(touched),
+    touched = {row.operation_id for row in rows}
+    for batch in _batches([row.id for row in rows]):
+        found = select(e.operation_id).where(e.scope_id == w.scope_id, e.item_id.in_(batch))
+        touched |= set(w.connection.execute(found).scalars())
+    for batch in _batches(sorted(touched)):
+        w.connection.execute(
+            update(operations)
+            .where(o.scope_id == w.scope_id, o.operation_id.in_(batch))
+            .values(payload_hash="")
         )
-        .values(payload_hash="")
-    )
+
+
+def _batches(keys: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    for first in range(0, len(keys), _KEYS):
+        yield keys[first : first + _KEYS]

@@ -149,11 +149,17 @@ def delete_postings(
         connection.execute(_DELETE_POSTINGS, keys)
 
 
-def erase_places(connection: Connection, scope_id: int, places: Sequence[Place]) -> None:
-    """Remove every index row of these places, whichever analyser wrote it; counts stay."""
+def erase_places(
+    connection: Connection, scope_id: int, places: Sequence[Place], *, search: bool = True
+) -> None:
+    """Remove every index row of these places, whichever analyser wrote it; counts stay.
+
+    Postings have no order by place, so they are searched for; without `search` only the others go.
+    """
     keys = [{"scope": scope_id, "session": place[0], "at_seq": place[1]} for place in places]
     if keys:
-        connection.execute(_DELETE_ALL_POSTINGS, keys)
+        if search:
+            connection.execute(_DELETE_ALL_POSTINGS, keys)
         connection.execute(_DELETE_LABELS, keys)
         if vectors.read_state(connection, scope_id) is not None:
             vectors.drop(connection, scope_id, places)

@@ -33,6 +33,8 @@ FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=30), timedelta(hours=6)
 BATCH = 20
 #: Sessions looked at for one that nobody else takes.
 _CANDIDATES = 16
+#: What a job is: to learn from turns, or to learn from them and then delete them.
+LEARNS, DROPS = "learn", "learn_and_drop"
 #: Sources whose turns are learnt from.
 LEARNT_FROM = frozenset({"user", "import"})
 
@@ -46,13 +48,15 @@ _CLOCKS = {"postgresql": func.clock_timestamp(), "mysql": func.utc_timestamp(6)}
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A job in a worker's hands: `token` shows whether it still is."""
+    """A job in a worker's hands: `token` shows whether it still is; `drops`, that its turns were
+    kept only for it."""
 
     id: str
     token: int
     attempts: int
     first_seq: int
     last_seq: int
+    drops: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +84,14 @@ class LostLease(Exception):
     """Another worker has a job by now, or it was purged: what was made of it is dropped."""
 
 
-def enqueue(w: Write, session_no: int, first_seq: int, last_seq: int) -> None:
-    """Ask for turns just written to be learnt from."""
+def enqueue(w: Write, session_no: int, first_seq: int, last_seq: int, *, drop: bool) -> None:
+    """Ask for turns just written to be learnt from, and with `drop` to be deleted then."""
     _INSERT.run(
         w.connection,
         {
             "scope_id": w.scope_id,
             "id": new_id(),
-            "kind": "learn",
+            "kind": DROPS if drop else LEARNS,
             "state": "waiting",
             "session_no": session_no,
             "first_seq": first_seq,
@@ -159,7 +163,8 @@ def _take(
         if row.attempts >= MAX_ATTEMPTS:
             _set(connection, scope_id, row.id, state="dead", leased_until=None)
             continue
-        one = Taken(row.id, row.token + 1, row.attempts + 1, row.first_seq, row.last_seq)
+        span = (row.first_seq, row.last_seq)
+        one = Taken(row.id, row.token + 1, row.attempts + 1, *span, drops=row.kind == DROPS)
         taken.append(one)
         _set(
             connection,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, select, update
 
 from memori.errors import NotFound
 from memori.model import Receipt
@@ -18,6 +18,7 @@ from memori.store.tables import schema_info, scopes
 from memori.store.tables import turns as turn_rows
 
 _SCRUB = "scrub_due"
+_RETAINED = "retained_at"
 ScrubStep = Literal["compact", "truncate"]
 
 
@@ -55,6 +56,23 @@ def scrub_step(connection: Connection) -> ScrubStep | None:
 def scrub_is_done(connection: Connection) -> None:
     """Take the note away."""
     connection.execute(delete(schema_info).where(schema_info.c.name == _SCRUB))
+
+
+def retained_at(connection: Connection) -> datetime | None:
+    """When the retention rules were last applied to the whole database."""
+    found = select(schema_info.c.value).where(schema_info.c.name == _RETAINED)
+    text = connection.execute(found).scalar_one_or_none()
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def note_retained(connection: Connection, at: datetime) -> None:
+    """Note that they were."""
+    value = at.isoformat()
+    known = update(schema_info).where(schema_info.c.name == _RETAINED).values(value=value)
+    if retained_at(connection) is None:
+        connection.execute(schema_info.insert().values(name=_RETAINED, value=value))
+    else:
+        connection.execute(known)
 
 
 def release(w: Write, item_id: str) -> Receipt:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, delete, select
+from sqlalchemy import Row, select
 
 from memori.store import index, memories
 from memori.store.operations import Write, keyed_digest
@@ -96,14 +96,6 @@ def alike(w: Write, terms: Mapping[str, int]) -> Sequence[Row[Any]]:
         )
         .order_by(m.memory_no)
     ).fetchall()
-
-
-def erase(w: Write, memory_no: int) -> None:
-    """Delete what a purged memory said of whom."""
-    c = relations.c
-    w.connection.execute(
-        delete(relations).where(c.scope_id == w.scope_id, c.memory_no == memory_no)
-    )
 
 
 def _key(text: str) -> str:

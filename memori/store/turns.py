@@ -55,6 +55,17 @@ _TOUCH_SESSION = Prepared(
     .values(next_seq=bindparam("next"), started_at=bindparam("started"), last_at=bindparam("last"))
 )
 _STORED = "stored and recallable now"
+_PASSING = (
+    "stored and recallable until it was learnt from, then deleted (retention.store_turns = false)"
+)
+_NOT_LEARNT = (
+    "turns are not kept (retention.store_turns = false), and nothing is learnt from this one; "
+    "pass learn=True, set learning.enabled = true, or let turns be stored"
+)
+_NOT_REVIEWED = (
+    "it reads like an instruction, its source ({source}) is not trusted, and turns are not kept "
+    "for a person to review (retention.store_turns = false)"
+)
 _BACK = "it had been undone and is back"
 
 Given = NewTurn | str
@@ -77,6 +88,7 @@ def record(
     agent_id: str | None,
     *,
     learn: bool = False,
+    drop: bool = False,
 ) -> Recorded:
     """Append turns to a session in the order given.
 
@@ -86,6 +98,7 @@ def record(
         given: each turn, cleaned, or why it cannot be kept.
         agent_id: recorded on each turn.
         learn: ask for those written now to be learnt from, in the same transaction.
+        drop: keep them only until then.
 
     Returns:
         One receipt a turn, in the same order, and where the stored ones are.
@@ -123,7 +136,7 @@ def record(
         if key is not None:
             new[key] = (turn_id, turn.content)
         seqs[len(receipts)] = seq
-        receipts.append(_stored(w, session_id, turn, turn_id))
+        receipts.append(_stored(w, session_id, turn, turn_id, drop=drop))
         seq += 1
     if rows:
         times = [row["at"] for row in rows if row["at"] is not None]
@@ -135,9 +148,27 @@ def record(
         _label(w, rows)
         detail = {"first_seq": first, "last_seq": seq - 1}
         w.event("recorded", "session", session_id, detail=detail)
-        if learn and any(row["source"] in jobs.LEARNT_FROM for row in rows):
-            jobs.enqueue(w, session_no, first, seq - 1)
+        if learn and (drop or any(row["source"] in jobs.LEARNT_FROM for row in rows)):
+            jobs.enqueue(w, session_no, first, seq - 1, drop=drop)
     return Recorded(session_id, tuple(receipts), seqs)
+
+
+def refuse(given: Sequence[Given], *, learn: bool) -> list[Given]:
+    """What is left of turns where none is kept for longer than it takes to learn from them.
+
+    Args:
+        given: each turn, cleaned, or why it cannot be kept.
+        learn: whether they are learnt from.
+    """
+    left: list[Given] = []
+    for turn in given:
+        if isinstance(turn, NewTurn) and not learn:
+            left.append(_NOT_LEARNT)
+        elif isinstance(turn, NewTurn) and turn.quarantined:
+            left.append(_NOT_REVIEWED.format(source=turn.source))
+        else:
+            left.append(turn)
+    return left
 
 
 def find_session(connection: Connection, scope_id: int, session_id: str) -> KnownSession | None:
@@ -159,21 +190,25 @@ def find(w: Write, row: Row[Any]) -> Row[Any]:
 def pack(recorded: Recorded) -> dict[str, Any]:
     """The answer of a record as it is kept: what `unpack` cannot read from the turns.
 
-    Plainly stored turns are kept as runs `[first number, first seq, how many]`.
+    Plainly stored turns are kept as runs `[first number, first seq, how many]`; `passing` says
+    that they were kept only until they were learnt from.
     """
     others: dict[str, Any] = {}
     runs: list[list[int]] = []
+    plain = (_STORED, _PASSING)
     for number, receipt in enumerate(recorded.receipts):
         seq = recorded.seqs.get(number)
         # `_stored` gives another reason when there is more to say.
-        if seq is None or receipt.status != "stored" or receipt.reason != _STORED:
+        if seq is None or receipt.status != "stored" or receipt.reason not in plain:
             others[str(number)] = as_json(receipt)
         elif runs and [runs[-1][0] + runs[-1][2], runs[-1][1] + runs[-1][2]] == [number, seq]:
             runs[-1][2] += 1
         else:
             runs.append([number, seq, 1])
     total = len(recorded.receipts)
-    return {"session_id": recorded.session_id, "total": total, "runs": runs, "others": others}
+    answer: dict[str, Any] = {"session_id": recorded.session_id, "total": total}
+    passing = any(receipt.reason == _PASSING for receipt in recorded.receipts)
+    return answer | {"runs": runs, "others": others} | ({"passing": True} if passing else {})
 
 
 def unpack(w: Write, answer: Mapping[str, Any]) -> Recorded:
@@ -188,13 +223,19 @@ def unpack(w: Write, answer: Mapping[str, Any]) -> Recorded:
             )
         )
     }
+    there: tuple[Status, str] = ("stored", _STORED)
+    gone: tuple[Status, str] = ("rejected", "it was stored and purged since")
+    if answer.get("passing"):
+        there = ("stored", _PASSING)
+        gone = ("duplicate", "it was stored then, learnt from, and deleted since")
     for first, first_seq, count in answer["runs"]:
         for step in range(count):
             row = stored.get(first_seq + step)
+            status, reason = there if row is not None else gone
             receipts[first + step] = Receipt(
-                status="stored" if row is not None else "rejected",
+                status=status,
                 id=row.id if row is not None else None,
-                reason=_STORED if row is not None else "it was stored and purged since",
+                reason=reason,
                 operation_id=w.operation_id,
                 session_id=answer["session_id"],
                 external_id=row.external_id if row is not None else None,
@@ -391,14 +432,14 @@ def _compare(w: Write, session_id: str, turn: NewTurn, turn_id: str, content: st
     return _receipt(w, session_id, turn, "rejected", None, reason)
 
 
-def _stored(w: Write, session_id: str, turn: NewTurn, turn_id: str) -> Receipt:
+def _stored(w: Write, session_id: str, turn: NewTurn, turn_id: str, *, drop: bool) -> Receipt:
     if turn.quarantined:
         reason = (
             f"it reads like an instruction and its source ({turn.source}) is not trusted; it is "
             "kept out of recall until a person releases it (memori review)"
         )
         return _receipt(w, session_id, turn, "quarantined", turn_id, reason)
-    return _receipt(w, session_id, turn, "stored", turn_id, _STORED)
+    return _receipt(w, session_id, turn, "stored", turn_id, _PASSING if drop else _STORED)
 
 
 def _receipt(

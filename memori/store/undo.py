@@ -10,7 +10,7 @@ from sqlalchemy import Row, select
 
 from memori.errors import InvalidArgument, NotFound
 from memori.model import Undone
-from memori.store import edits, forgetting, memories, promotions, turns, uses
+from memori.store import edits, forgetting, memories, promotions, retention, turns, uses
 from memori.store.audit import GROUP_MARK
 from memori.store.operations import Write
 from memori.store.tables import events, memory_versions, operations
@@ -28,7 +28,7 @@ def undo(w: Write, operation_id: str) -> Undone:
     """
     rows = _operations(w, operation_id)
     if not rows:
-        raise NotFound(f"no operation {operation_id} here; list them with operations")
+        raise NotFound(_why_missing(w, operation_id))
     restored: list[str] = []
     hidden: list[str] = []
     for row in reversed(rows):
@@ -60,6 +60,17 @@ def undo(w: Write, operation_id: str) -> Undone:
         hidden=tuple(hidden),
         reason=reason,
         operation_id=w.operation_id,
+    )
+
+
+def _why_missing(w: Write, operation_id: str) -> str:
+    gone = retention.history_gone(w.connection, w.scope_id)
+    if gone is None:
+        return f"no operation {operation_id} here; list them with operations"
+    before, reason = gone
+    return (
+        f"no operation {operation_id} here; the history up to {before:%Y-%m-%d} was deleted by "
+        f"rule ({reason}) and can no longer be undone; forget single items instead"
     )
 
 
@@ -96,6 +107,8 @@ def _undo_one(w: Write, row: Row[Any]) -> Undone:
         answer = row.answer
         uses.confirm(w, answer["ids"], answer["half_life"], times=-1)
         return _undone(w, restored=answer["ids"])
+    if row.verb == retention.VERB:
+        raise InvalidArgument("what a retention rule deleted is gone for good")
     raise InvalidArgument(f"a {row.verb} cannot be undone")
 
 
@@ -141,7 +154,8 @@ def _undo_memory(w: Write, operation: Row[Any], answer: Mapping[str, Any]) -> Un
         return _undone(w)  # it was rejected, so nothing is there
     row = memories.find(w.connection, w.scope_id, memory_id)
     if row is None:
-        raise InvalidArgument(f"memory {memory_id} was purged; its write cannot be undone")
+        why = _why_purged(w, memory_id)
+        raise InvalidArgument(f"memory {memory_id} was purged{why}; its write cannot be undone")
     if operation.verb == "update" and answer["status"] == "stored":
         return _undo_change(w, row, operation.operation_id)
     # What was learnt too late to hold was written as superseded.
@@ -163,6 +177,16 @@ def _undo_memory(w: Write, operation: Row[Any], answer: Mapping[str, Any]) -> Un
             hidden.append(row.id)
     restored = [old.id for old in _replaced_by(w, row.id) if old.id in freed and _free(w, old)]
     return _undone(w, hidden=hidden, restored=restored)
+
+
+def _why_purged(w: Write, item_id: str) -> str:
+    e = events.c
+    found = w.connection.execute(
+        select(e.reason).where(
+            e.scope_id == w.scope_id, e.item_id == item_id, e.action == "purged", e.reason != ""
+        )
+    ).first()
+    return "" if found is None else f" ({found.reason})"
 
 
 def _sources_added(w: Write, memory_id: str, operation_id: str) -> list[str]:

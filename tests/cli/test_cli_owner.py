@@ -1,10 +1,12 @@
-"""The verbs of a database's owner: export, import of exports, copy, backup, users, verify."""
+"""The verbs of a database's owner: export, import of exports, copy, backup, users, verify,
+retention."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
+import re
 import signal
 import sqlite3
 import stat
@@ -12,14 +14,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
+from memori import Memori
 from memori.cli import main
 from memori.cli import owning as owning_verbs
-from memori.cli.output import Output
+from memori.cli.output import ExitCode, Output
+from memori.store import retention
 
 
 class Ran(NamedTuple):
@@ -324,3 +329,62 @@ def test_ctrl_c_ends_a_copy_between_two_steps_and_the_next_one_goes_on(tmp_path:
     raw.close()
     ended = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert (ended.returncode, "12,000" in ended.stdout) == (0, True), out + ended.stderr
+
+
+@pytest.fixture
+def expired(database: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Two facts of forty days ago, and a rule that keeps facts for thirty; their ids."""
+    then = datetime.now(UTC) - timedelta(days=40)
+    with Memori(f"sqlite:///{database}", clock=lambda: then) as old:
+        ids = [old.remember(text).id or "" for text in ("The pool is closed", "The bar is open")]
+    monkeypatch.setenv("MEMORI_RETENTION__FACT", "30_days")
+    return ids
+
+
+def test_retention_shows_the_rules_and_deletes_nothing(memori: Command, expired: list[str]) -> None:
+    ran = memori("retention")
+    assert ran.status == 0
+    assert re.search(r"fact +30_days +2 +\d{4}-", ran.out)
+    assert re.search(r"turns +permanent +0", ran.out)
+    assert "2 items would go for good: delete them with --apply" in ran.err
+    assert expired[0] not in ran.out
+    listed = memori("retention", "--list")
+    assert all(each in listed.out for each in (*expired, "The pool is closed"))
+    assert len(memori("search", "--json").json["items"]) == 2
+
+
+def test_retention_deletes_what_it_announced(memori: Command, expired: list[str]) -> None:
+    announced = memori("retention", "--json").json
+    assert announced["dry_run"] is True
+    ran = memori("retention", "--apply", "--json")
+    assert ran.status == 0
+    assert ran.json["dry_run"] is False
+    assert ran.json["rules"] == announced["rules"]
+    assert [each["id"] for each in ran.json["items"]] == expired
+    assert memori("search", "--json").json["items"] == []
+    again = memori("retention", "--apply", "--list")
+    assert (again.status, again.err) == (0, "")
+    assert re.search(r"fact +30_days +0 *$", again.out, re.MULTILINE)
+
+
+def test_retention_of_another_user_alone(memori: Command, expired: list[str]) -> None:
+    ran = memori("--user", "ana", "retention", "--apply", "--json")
+    assert ran.json["items"] == []
+    assert len(memori("search", "--json").json["items"]) == 2
+
+
+def test_ctrl_c_ends_retention_between_batches(
+    memori: Command, expired: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "BATCH", 1)
+    real = retention.remove
+
+    def interrupted(*given: Any) -> Any:
+        signal.raise_signal(signal.SIGINT)
+        return real(*given)
+
+    monkeypatch.setattr(retention, "remove", interrupted)
+    ran = memori("retention", "--apply")
+    assert ran.status == ExitCode.INTERRUPTED
+    assert "run the same command again to continue" in ran.err
+    assert len(memori("search", "--json").json["items"]) == 1

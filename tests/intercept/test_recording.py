@@ -190,3 +190,35 @@ def test_an_exchange_can_be_taken_back_as_one(client: openai.OpenAI, enable: Ena
     memori.flush()
     memori.undo(memori.operations()[0].id)
     assert said(memori) == []
+
+
+def test_without_stored_turns_memories_are_made_and_the_words_go(
+    client: openai.OpenAI, enable: Enable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEMORI_RETENTION__STORE_TURNS", "false")
+    memori = enable()
+    _chat(client, "My dog is called Rex")
+    memori.flush()
+    _chat(client, "My dog is called Rex", _answer("Noted: My dog is called Rex"), "I live in Porto")
+    memori.flush()
+    found = memori.search(limit=100).items
+    assert sorted(hit.text for hit in found) == [
+        "The user lives in Porto",
+        "The user's dog is called Rex",
+    ]
+    assert memori.stats().turns == 0
+    assert memori.status().troubles == ()
+
+
+def test_where_nothing_may_be_kept_it_is_said(
+    client: openai.OpenAI, enable: Enable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEMORI_RETENTION__STORE_TURNS", "false")
+    monkeypatch.setenv("MEMORI_LEARNING__ENABLED", "false")
+    memori = enable()
+    _chat(client, "My dog is called Rex")
+    memori.flush()
+    [trouble] = memori.status().troubles
+    assert "nothing of this conversation is kept" in trouble
+    assert memori.status().recorded == 0
+    assert memori.stats().turns == 0
