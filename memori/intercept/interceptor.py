@@ -92,6 +92,9 @@ class Interceptor:
 
     def __init__(self, engine: AsyncMemori) -> None:
         self.engine = engine
+        #: The object whose calls these are, kept alive as long as calls may come: a program need
+        #: not keep it, and what is being recorded is finished through it when the program ends.
+        self.owner: object | None = None
         self.settings = engine.settings.intercept
         self.troubles = Troubles()
         self.left_alone: Counter[str] = Counter()
