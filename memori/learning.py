@@ -154,10 +154,12 @@ class Learning(Engine):
         """The agent: a model only where one was configured, else rules."""
         agents = self._settings.agents
         if agents.chosen is None:
+            from memori.learn.names import Names
             from memori.learn.rules import RuleAgent
 
             _say_how()
-            return RuleAgent()
+            pipeline = self._settings.learning.entities
+            return RuleAgent(None if pipeline is None else Names(pipeline))
         from memori.learn.model_agent import ModelAgent
         from memori.learn.providers import make_model
 

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Generator, Mapping
-from concurrent.futures import Future
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -220,20 +218,6 @@ def _silent(litellm: Any) -> Generator[None]:
         yield
     finally:
         litellm.suppress_debug_info = before
-
-
-def in_background(work: Callable[[], Answer]) -> Future[Answer]:
-    """Run on a thread that keeps no interpreter from ending, also when the provider hangs."""
-    future: Future[Answer] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(work())
-        except BaseException as error:
-            future.set_exception(error)
-
-    threading.Thread(target=run, name="memori-agent", daemon=True).start()
-    return future
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from memori.learn.learnt import THE_USER, USER, Extracted, Heard, Learnt, Relation
+from memori.learn.names import Names
 from memori.learn.sentences import earnest_sentences
 from memori.learn.statements import (
     ADVERB,
@@ -64,10 +65,17 @@ class _Rule:
 
 
 class RuleAgent:
-    """The memory agent without a model."""
+    """The memory agent without a model.
+
+    Args:
+        names: finds names in what was learnt, where one is configured.
+    """
 
     name = "rules"
     local = True
+
+    def __init__(self, names: Names | None = None) -> None:
+        self._names = names
 
     def cost(self, heard: Sequence[Heard]) -> int:
         """Nothing."""
@@ -75,14 +83,22 @@ class RuleAgent:
 
     async def extract(self, heard: Sequence[Heard]) -> Extracted:
         """The plain statements in what people said, in order."""
-        return Extracted(
-            tuple(
-                learnt
-                for turn in heard
-                if turn.role == "user" and turn.source in LEARNT_FROM
-                for learnt in learn_from(turn)
-            )
-        )
+        learnt = [
+            each
+            for turn in heard
+            if turn.role == "user" and turn.source in LEARNT_FROM
+            for each in learn_from(turn)
+        ]
+        if self._names is not None and learnt:
+            found = await self._names.find([each.content for each in learnt])
+            learnt = list(map(_with_names, learnt, found))
+        return Extracted(tuple(learnt))
+
+
+def _with_names(learnt: Learnt, found: Sequence[str]) -> Learnt:
+    known = {name.casefold() for name in learnt.entities}
+    more = [name for name in found if name.casefold() not in known]
+    return replace(learnt, entities=(*learnt.entities, *more))
 
 
 def learn_from(turn: Heard) -> Iterator[Learnt]:
