@@ -15,11 +15,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from benchmarks.chats import Replay, Sent, Way
 from benchmarks.conversations import read_labelled_files
 from benchmarks.labels import LabelledFile, LabelledFileError
 from benchmarks.measures import summarise
 from benchmarks.recall import label_warnings, setting_argument
-from benchmarks.replay import Replay, Sent, Way
 from benchmarks.report import Progress, surroundings, table, warn
 from memori import MemoriError, Settings
 from memori.config import amend_settings
