@@ -115,6 +115,7 @@ class _Counting(RuleAgent):
     """Counts what it is given, and lets others run meanwhile."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.heard: list[list[str]] = []
 
     async def extract(self, heard: Sequence[Heard]) -> Extracted:
@@ -153,6 +154,7 @@ class _Failing(RuleAgent):
     """Cannot work until it is told to."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.works = False
         self.error: Exception = Unavailable("the provider is down")
 
