@@ -79,7 +79,7 @@ class RuleAgent:
 
     def cost(self, heard: Sequence[Heard]) -> int:
         """Nothing."""
-        return 0 * len(heard)
+        return 0
 
     async def extract(self, heard: Sequence[Heard]) -> Extracted:
         """The plain statements in what people said, in order."""
@@ -193,6 +193,12 @@ def _exact(pattern: str, category: Category, importance: float, build: Build) ->
     return _Rule(re.compile(pattern), category, importance, build)
 
 
+def _over(build: Build) -> Build:
+    """What held once and does not "any more": "I don't live in Porto" alone may never have."""
+    return lambda match: build(match) if match["longer"] or match["more"] else None
+
+
+_NOT, _MORE = r"(?:(?P<longer>no longer)|don't|do not)", r"(?P<more>\s+any\s?more)?"
 _PLACE = r"(?P<place>[^,;:!?()]{2,50}?(?:,\s*[A-Z][\w .]{1,30})?)"
 _NOW = r"(?:\s+(?:now|currently|these days|at the moment|right now|nowadays))?"
 _FOR = (
@@ -230,11 +236,8 @@ _RULES = (
         "fact", 0.7, place("lives in", "lives in", single=True),
     ),
     _rule(
-        rf"(?:{_I}(?:no longer|don't|do not) live in {_PLACE}(?:\s+any\s?more|\s+now)?"
-        rf"|{_I_HAVE}moved (?:away|out) (?:from|of) (?P<left>.+))",
-        "fact", 0.5,
-        lambda m: place("lives in", "no longer lives in", single=False, ended=True)(m)
-        if m["place"] and ("more" in m.string or "longer" in m.string) else None,
+        rf"{_I}{_NOT} live in {_PLACE}{_MORE}(?:\s+now)?",
+        "fact", 0.5, _over(place("lives in", "no longer lives in", single=False, ended=True)),
     ),
     _rule(
         rf"(?:{_I_AM}(?:originally )?from|{_I}(?:come from|grew up in)) {_PLACE}",
@@ -253,11 +256,8 @@ _RULES = (
         "fact", 0.7, lambda m: employer("works at")(m) if m["place"][:1].isupper() else None,
     ),
     _rule(
-        rf"{_I}(?:no longer work|don't work|do not work) (?:at"
-        rf"|for) (?P<place>.+?)(?P<more> any\s?more)?",
-        "fact", 0.5,
-        lambda m: employer("no longer works at", ended=True)(m)
-        if m["more"] or "longer" in m.string.lower() else None,
+        rf"{_I}{_NOT} work (?:at|for) (?P<place>.+?){_MORE}",
+        "fact", 0.5, _over(employer("no longer works at", ended=True)),
     ),
     _rule(rf"{_I}work as an? {_WHAT}", "fact", 0.7, occupation),
     _rule(rf"{_I_AM}(?:working as )?an? {_WHAT}", "fact", 0.7, occupation),
