@@ -155,7 +155,7 @@ class Learning(Engine):
         agents = self._settings.agents
         if agents.chosen is None:
             from memori.learn.names import Names
-            from memori.learn.rules import RuleAgent
+            from memori.learn.rule_agent import RuleAgent
 
             _say_how()
             pipeline = self._settings.learning.entities

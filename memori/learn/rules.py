@@ -8,11 +8,10 @@ somebody else's words makes no memory. The turn stays recallable in any case.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from memori.learn.learnt import THE_USER, USER, Extracted, Heard, Learnt, Relation
-from memori.learn.names import Names
+from memori.learn.learnt import THE_USER, USER, Heard, Learnt, Relation
 from memori.learn.sentences import earnest_sentences
 from memori.learn.statements import (
     ADVERB,
@@ -39,7 +38,6 @@ from memori.learn.statements import (
 from memori.learn.vocabulary import DIETS, KIN, PETS
 from memori.learn.wording import clauses, third_person
 from memori.model import Category
-from memori.store.jobs import LEARNT_FROM
 
 #: How sure a rule is of what it makes; with a doubt in the sentence, much less.
 _CONFIDENCE, _DOUBTED = 0.8, 0.4
@@ -62,43 +60,6 @@ class _Rule:
     category: Category
     importance: float
     build: Build
-
-
-class RuleAgent:
-    """The memory agent without a model.
-
-    Args:
-        names: finds names in what was learnt, where one is configured.
-    """
-
-    name = "rules"
-    local = True
-
-    def __init__(self, names: Names | None = None) -> None:
-        self._names = names
-
-    def cost(self, heard: Sequence[Heard]) -> int:
-        """Nothing."""
-        return 0
-
-    async def extract(self, heard: Sequence[Heard]) -> Extracted:
-        """The plain statements in what people said, in order."""
-        learnt = [
-            each
-            for turn in heard
-            if turn.role == "user" and turn.source in LEARNT_FROM
-            for each in learn_from(turn)
-        ]
-        if self._names is not None and learnt:
-            found = await self._names.find([each.content for each in learnt])
-            learnt = list(map(_with_names, learnt, found))
-        return Extracted(tuple(learnt))
-
-
-def _with_names(learnt: Learnt, found: Sequence[str]) -> Learnt:
-    known = {name.casefold() for name in learnt.entities}
-    more = [name for name in found if name.casefold() not in known]
-    return replace(learnt, entities=(*learnt.entities, *more))
 
 
 def learn_from(turn: Heard) -> Iterator[Learnt]:

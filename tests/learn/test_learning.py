@@ -11,7 +11,7 @@ from conftest import Clock, Opener, TestDatabase
 
 from memori import AsyncMemori, Memory
 from memori.learn.learnt import Extracted, Heard, Unavailable
-from memori.learn.rules import RuleAgent
+from memori.learn.rule_agent import RuleAgent
 from memori.store import jobs
 
 pytestmark = pytest.mark.anyio
