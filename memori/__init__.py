@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from memori.model import Memory as Memory
     from memori.model import Operation as Operation
     from memori.model import Page as Page
+    from memori.model import Promoted as Promoted
+    from memori.model import Promotion as Promotion
     from memori.model import Recalled as Recalled
     from memori.model import Receipt as Receipt
     from memori.model import Relation as Relation
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from memori.model import Scope as Scope
     from memori.model import ScopeSummary as ScopeSummary
     from memori.model import Session as Session
+    from memori.model import ShortTerm as ShortTerm
     from memori.model import Signal as Signal
     from memori.model import Stats as Stats
     from memori.model import Turn as Turn
@@ -87,6 +90,8 @@ _HOME = {
         "Memory",
         "Operation",
         "Page",
+        "Promoted",
+        "Promotion",
         "Recalled",
         "Receipt",
         "Relation",
@@ -94,6 +99,7 @@ _HOME = {
         "Scope",
         "ScopeSummary",
         "Session",
+        "ShortTerm",
         "Signal",
         "Stats",
         "Turn",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from memori.learning import Learning
 from memori.owning import Owning
+from memori.promoting import Promoting
 from memori.reading import Reading
 from memori.writing import Writing
 
 
-class AsyncMemori(Writing, Reading, Learning, Owning):
+class AsyncMemori(Writing, Reading, Learning, Promoting, Owning):
     """Memory in an SQL database, for asyncio programs.
 
     Opens its database at the first verb (or `open`), and closes it with `close` or as an async

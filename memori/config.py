@@ -204,6 +204,48 @@ class LearningSettings(_Section):
     )
 
 
+class PromotionSettings(_Section):
+    """What short-term memory holds, and when that is decided anew."""
+
+    enabled: bool | None = Field(
+        default=None,
+        description="promote in the background; unset means in the server and with enable()",
+    )
+    interval_hours: float = Field(
+        default=6.0, gt=0, le=8_760, description="hours between two runs over a scope"
+    )
+    burst: int = Field(
+        default=20, ge=1, description="so many new memories bring the next run forward"
+    )
+    max_memories: int = Field(
+        default=40, ge=1, le=500, description="memories in short-term memory at most"
+    )
+    max_tokens: int = Field(
+        default=1_000, ge=1, le=100_000, description="tokens of all of them together at most"
+    )
+    min_score: float = Field(
+        default=0.3, ge=0, le=1, description="score a memory needs to enter, 0 to 1"
+    )
+    margin: float = Field(
+        default=0.05, ge=0, le=1, description="score that being in is worth, against to and fro"
+    )
+    half_life_days: float = Field(
+        default=30.0, gt=0, description="days after which being new counts half"
+    )
+    use_half_life_days: float = Field(
+        default=14.0, gt=0, description="days after which a use counts half"
+    )
+    min_trust: float = Field(
+        default=0.6,
+        ge=0,
+        le=1,
+        description="what is trusted less enters only pinned or confirmed by a person",
+    )
+    never_promote: tuple[str, ...] = Field(
+        default=("never_promote",), description="memories with one of these tags never enter"
+    )
+
+
 #: What each provider cannot do without.
 _NEEDED: Mapping[str, tuple[str, ...]] = {
     "azure": ("api_key", "azure_endpoint", "azure_deployment", "api_version"),
@@ -260,6 +302,7 @@ class Settings(_Section):
     intercept: InterceptSettings = InterceptSettings()
     learning: LearningSettings = LearningSettings()
     agents: AgentsSettings = AgentsSettings()
+    promotion: PromotionSettings = PromotionSettings()
 
     @property
     def zone(self) -> ZoneInfo:

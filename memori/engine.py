@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
@@ -22,19 +23,23 @@ from memori.model import DEFAULT_USER, Scope, as_json
 from memori.providers import ProviderConfig
 from memori.recall.candidates import OpenScope
 from memori.recall.rank import CorpusStats
-from memori.store import forgetting, maintenance, owners, reindex, scopes
+from memori.store import forgetting, jobs, maintenance, owners, reindex, scopes, uses
 from memori.store.database import Database, make_database
 from memori.store.operations import Write, hash_payload
+from memori.uses import Batch, UseCounter
 
 if TYPE_CHECKING:
     from memori.embedding import Embedding
     from memori.learn.learnt import Agent
     from memori.learn.worker import Worker
+    from memori.promote.schedule import Schedule
     from memori.recall.meaning import Meaning
 
 T = TypeVar("T")
 #: Seconds a recall of this context waits for an embedder, where that is less than the settings say.
 embedding_limit: ContextVar[float | None] = ContextVar("memori_embedding_limit", default=None)
+#: Seconds that writing what was counted, or giving a lease back, may take: nobody waits for it.
+COUNT_SECONDS = 0.5
 #: How often a process that stays open looks for what has come due.
 _MAINTAIN_EVERY = timedelta(days=1)
 Moment = datetime | str | None
@@ -103,6 +108,10 @@ class Engine:
         self._worker: Worker | None = None
         self._learner: Agent | None = None
         self._told_cap = False
+        self._uses = UseCounter(self._count_uses)
+        self._promotes = self._settings.promotion.enabled is True
+        self._schedule: Schedule | None = None
+        self._stored: Counter[Scope] = Counter()
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -154,6 +163,7 @@ class Engine:
             raise InvalidArgument("timeout must be a number of seconds, or None")
         async with asyncio.timeout(timeout):
             database = await self._open()
+            await self._uses.flush()
             if self._rebuild is not None:
                 await asyncio.shield(self._rebuild)
             if self._worker is not None:
@@ -165,6 +175,10 @@ class Engine:
 
     async def close(self) -> None:
         """Close the database. What was acknowledged is on disk already. Safe to call twice."""
+        if self._opened and self._pid == os.getpid():
+            if self._schedule is not None:
+                await self._schedule.close()
+            await self._uses.close()
         database, self._database = self._database, None
         if database is not None and self._pid == os.getpid():
             async with self._opening:
@@ -192,6 +206,7 @@ class Engine:
             self._database = make_database(self._settings.database)
             self._opening, self._rebuild = asyncio.Lock(), None
             self._embedding, self._worker = self._make_embedding(), None
+            self._uses, self._schedule = UseCounter(self._count_uses), None
             self._pid, self._opened = os.getpid(), False
         if self._opened:
             return self._live()
@@ -207,6 +222,8 @@ class Engine:
                 self._opened = True
                 if self._learns:
                     self._begin_learning()
+                if self._promotes:
+                    self._begin_promoting()
         return database
 
     def _begin_learning(self) -> None:
@@ -216,6 +233,37 @@ class Engine:
 
     def _make_worker(self) -> Worker:
         raise NotImplementedError  # `Learning` makes it; the engine knows only that there is one
+
+    def _begin_promoting(self) -> None:
+        if self._schedule is None:
+            self._schedule = self._make_schedule()
+            self._schedule.start()
+
+    def _has_stored(self, scope: Scope, count: int) -> None:
+        """So many new memories are there; a burst of them brings promotion forward."""
+        if self._schedule is not None and count:
+            self._stored[scope] += count
+            if self._stored[scope] >= self._settings.promotion.burst:
+                self._schedule.hurry()
+
+    def _make_schedule(self) -> Schedule:
+        raise NotImplementedError  # `Promoting` makes it; the engine knows only that there is one
+
+    async def _count_uses(self, used: Batch) -> None:
+        database = await self._open()
+        half_life, now = self._settings.promotion.use_half_life_days, self._clock()
+
+        def write(connection: Connection) -> None:
+            for scope, counted in used.items():
+                known = scopes.find_scope(connection, scope)
+                if known is not None:
+                    uses.add(connection, known.scope_id, counted, now, half_life)
+
+        await database.write(write, wait=COUNT_SECONDS)
+
+    def _time(self, connection: Connection) -> datetime:
+        """The clock of leases: the database's, unless this object was given one."""
+        return self._clock() if self._told_time else jobs.read_clock(connection)
 
     def _poke_worker(self) -> None:
         """Something is to be learnt."""

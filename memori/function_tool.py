@@ -8,7 +8,7 @@ from typing import Any, Literal, cast
 
 from memori.errors import InvalidArgument
 from memori.model import CATEGORIES, Category
-from memori.recall.context import line_of
+from memori.recall.lines import line_of
 from memori.sync import Memori
 
 Format = Literal["chat", "responses", "anthropic"]

@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -224,7 +223,7 @@ class Learning(Engine):
             return tuple(receipt for receipt in written if receipt is not None)
 
         first = claimed.jobs[0]
-        await self._write(
+        receipts = await self._write(
             "learn",
             claimed.scope,
             f"learn-{first.id}-{first.token}",
@@ -232,6 +231,11 @@ class Learning(Engine):
             body,
             decode=lambda _, answer: tuple(revive(Receipt, each) for each in answer),
         )
+        for receipt in receipts:
+            if receipt.status == "duplicate" and receipt.id is not None:
+                self._uses.said_again(claimed.scope, receipt.id)
+        new = sum(receipt.status in ("stored", "superseded") for receipt in receipts)
+        self._has_stored(claimed.scope, new)
 
     def _prepare(
         self, claimed: Claim, learnt: Sequence[Learnt], rows: Sequence[Row[Any]], agent: Agent
@@ -323,10 +327,6 @@ class Learning(Engine):
         database = await self._open()
         counted = await database.read(lambda c: jobs.count(c, self._time(c)))
         return counted.due + counted.leased
-
-    def _time(self, connection: Connection) -> datetime:
-        """The clock of leases: the database's, unless this object was given one."""
-        return self._clock() if self._told_time else jobs.read_clock(connection)
 
 
 async def _give_back(database: Database, claiming: asyncio.Future[Claim | None]) -> None:

@@ -376,6 +376,115 @@ class LearningStats:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ShortTerm:
+    """How short-term memory stands to one memory, and why.
+
+    Attributes:
+        id: the memory.
+        text: its content.
+        category: its category.
+        pinned: whether a person wants it in every working context.
+        member: whether it is in short-term memory.
+        score: how essential it is, 0 to 1.
+        why: what each part gave to the score.
+        reason: why it is in, or is not, in words.
+        tokens: size of its line in a working context.
+        entered_at: since when it is in.
+        run_id: the run that put it so; `undo` takes it back.
+        held_until: until then it stays as it is, because a person took a run back.
+        recalled: how often recall found it.
+        shown: how often a working context showed it.
+        confirmed: how often a person confirmed that it is useful.
+    """
+
+    id: str
+    text: str
+    category: Category
+    pinned: bool
+    member: bool
+    score: float
+    why: tuple[Signal, ...]
+    reason: str
+    tokens: int
+    entered_at: datetime | None = None
+    run_id: str | None = None
+    held_until: datetime | None = None
+    recalled: int = 0
+    shown: int = 0
+    confirmed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promoted:
+    """What a run decided of one memory: its scores before and after, and why.
+
+    `before` is None when the memory was not in short-term memory, `after` when it is no longer
+    there to be scored.
+    """
+
+    id: str
+    text: str
+    category: Category
+    before: float | None
+    after: float | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promotion:
+    """One run over a scope: what entered short-term memory, what left, what stayed.
+
+    `run_id` can be given to `undo`; None after a dry run, which changes nothing. `tokens` is the
+    size of what is in, of `max_tokens`; `considered` how many memories were scored.
+    """
+
+    run_id: str | None
+    at: datetime
+    entered: tuple[Promoted, ...]
+    left: tuple[Promoted, ...]
+    kept: tuple[Promoted, ...]
+    considered: int
+    tokens: int
+    max_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """How promotion in the background does, in this process.
+
+    Attributes:
+        looks: how often it looked for what is due.
+        last_at: when it looked last.
+        failures: how often in a row it failed.
+        trouble: why it failed last, while it does.
+        retry_in: seconds until it is tried again, while it fails.
+    """
+
+    looks: int = 0
+    last_at: datetime | None = None
+    failures: int = 0
+    trouble: str | None = None
+    retry_in: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PromotionStats:
+    """How short-term memory stands in a scope.
+
+    Attributes:
+        memories: how many are in it.
+        ran_at: when it was last decided on; None if it never was.
+        trouble: why the last run in this scope failed, while it has not been mended.
+        background: what runs in this process; None when nothing does.
+    """
+
+    memories: int
+    ran_at: datetime | None
+    trouble: str | None
+    background: Background | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stats:
     """What lies in this scope, and where."""
 
@@ -395,6 +504,7 @@ class Stats:
     oldest: datetime | None
     newest: datetime | None
     learning: LearningStats
+    promotion: PromotionStats
     embedding: EmbeddingStats | None = None
 
 

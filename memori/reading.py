@@ -122,7 +122,9 @@ class Reading(Engine):
                 abstain=self._settings.recall.abstain,
             ),
         )
-        return hits if max_tokens is None or not hits else Recalled(_within(hits, max_tokens))
+        shown = hits if max_tokens is None or not hits else Recalled(_within(hits, max_tokens))
+        self._uses.recalled(wanted[0].user_id, shown)
+        return shown
 
     async def search(
         self,
@@ -225,12 +227,21 @@ class Reading(Engine):
         now = self._clock()
         wanted = self._readable(user_id, namespace)
         meaning = await self._ask(task)
-        return await self._read(
+        never = self._settings.promotion.never_promote
+        context = await self._read(
             wanted,
             lambda connection, readable: build_context(
-                connection, readable, parsed, now=now, max_tokens=max_tokens, meaning=meaning
+                connection,
+                readable,
+                parsed,
+                now=now,
+                max_tokens=max_tokens,
+                meaning=meaning,
+                never=never,
             ),
         )
+        self._uses.shown(wanted[0].user_id, context)
+        return context
 
     async def context_mark(
         self,
@@ -414,6 +425,9 @@ class Reading(Engine):
             # Scope number 0 is nobody's: a scope never written to counts as empty.
             number = readable[0].scope_id if readable else 0
             counted = audit.count_rows(connection, number, now)
+            if self._schedule is not None:
+                background = self._schedule.background
+                counted["promotion"] = replace(counted["promotion"], background=background)
             return Stats(
                 namespace=scope.namespace,
                 user_id=scope.user_id,

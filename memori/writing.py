@@ -107,7 +107,7 @@ class Writing(Engine):
         payload = {
             name: getattr(new, name) for name in new.__slots__ if name not in ("terms", "key")
         }
-        return await self._write(
+        receipt = await self._write(
             "remember",
             scope,
             operation_id,
@@ -115,6 +115,11 @@ class Writing(Engine):
             lambda w: memories.remember(w, new),
             decode=lambda _, answer: revive(Receipt, answer),
         )
+        if receipt.status == "duplicate" and receipt.id is not None:
+            self._uses.said_again(scope, receipt.id)
+        else:
+            self._has_stored(scope, int(receipt.status in ("stored", "superseded")))
+        return receipt
 
     async def record(
         self,

@@ -1,4 +1,5 @@
-"""Maintenance while a server runs: what is due is done now and then, and never in a call's way."""
+"""What a server does besides answering: maintenance and promotion, now and then, and never in a
+call's way."""
 
 from __future__ import annotations
 
@@ -39,3 +40,18 @@ async def maintain(door: Door) -> None:
             pause, retry = retry, min(retry * 2, PAUSE)
         else:
             pause, retry = PAUSE, RETRY_PAUSE
+
+
+async def promote(door: Door) -> None:
+    """Keep short-term memory up to date until cancelled, once a call has opened the engine.
+
+    A failing run is logged, shown in the statistics and tried again later; it never ends the
+    server.
+
+    Args:
+        door: where the engine is.
+    """
+    await door.opened()
+    schedule = (await door.engine()).schedule()
+    if schedule is not None:
+        await schedule.run()

@@ -47,6 +47,7 @@ class Door:
         self._opened = anyio.Event()
         self._connections = 0
         self._calls = 0
+        self._called = anyio.Event()
 
     @property
     def busy(self) -> bool:
@@ -66,6 +67,13 @@ class Door:
             yield
         finally:
             self._calls -= 1
+            self._called.set()
+
+    def next_call(self) -> anyio.Event:
+        """Set at the end of the next call."""
+        if self._called.is_set():
+            self._called = anyio.Event()
+        return self._called
 
     @asynccontextmanager
     async def serving(self) -> AsyncGenerator[Door, None]:

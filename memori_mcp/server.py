@@ -10,11 +10,12 @@ from mcp.server import MCPServer
 
 from memori.config import Settings
 from memori_mcp import package_version
-from memori_mcp.background import maintain
+from memori_mcp.background import maintain, promote
 from memori_mcp.door import Door
 from memori_mcp.logs import ensure_logging
 from memori_mcp.resources import add_resources
 from memori_mcp.tools import make_tools
+from memori_mcp.updates import Updates, watch
 
 #: What a host may put before a model. The key rule comes first: some hosts cut the rest.
 INSTRUCTIONS = """\
@@ -48,11 +49,14 @@ def create_server(settings: Settings, *, door: Door | None = None) -> MCPServer[
         A server that can be run on any transport; its engine lives as long as its lifespan.
     """
     held = door or Door(settings)
+    updates = Updates()
 
     @asynccontextmanager
     async def lifespan(_: MCPServer[Door]) -> AsyncGenerator[Door, None]:
         async with held.serving(), anyio.create_task_group() as tasks:
-            tasks.start_soon(maintain, held)
+            for task in (maintain, promote):
+                tasks.start_soon(task, held)
+            tasks.start_soon(watch, held, updates)
             yield held
             tasks.cancel_scope.cancel()
 
@@ -65,6 +69,8 @@ def create_server(settings: Settings, *, door: Door | None = None) -> MCPServer[
         version=package_version(),
         tools=list(make_tools(held)),
         lifespan=lifespan,
+        subscriptions=updates,
     )
+    updates.serve(server)
     add_resources(server, held)
     return server

@@ -87,6 +87,8 @@ async def live(memori: AsyncMemori, clock: Clock, **who: str) -> Lived:
     await memori.record([{"content": "My dog is called Rex"}], session_id="m", learn=True, **who)
     await memori.learn()
     await memori.record([{"content": "I hate the sitar"}], session_id="m", learn=True, **who)
+    await memori.confirm(new.id or "", **who)
+    await memori.promote(**who)
     clock.advance(seconds=5)
     return Lived(
         plain=plain.id or "",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from memori.cli.output import ExitCode, Output, amount, describe, moment
-from memori.model import Memory, Operation, Turn
+from memori.model import Memory, Operation, PromotionStats, Turn
 from memori.store.url import parse_url
 
 if TYPE_CHECKING:
@@ -119,6 +119,7 @@ async def stats(memori: AsyncMemori, args: argparse.Namespace, out: Output) -> E
             + (f", {learning.dead:,} dead" if learning.dead else ""),
             "learning": f"{learning.tokens_today:,} tokens today"
             + (f", {learning.capped_today:,} put off" if learning.capped_today else ""),
+            "short-term": _short_term(found.promotion),
             "oldest": moment(found.oldest),
             "newest": moment(found.newest),
             "size": "" if found.size_bytes is None else f"{found.size_bytes / 1e6:,.1f} MB",
@@ -152,6 +153,12 @@ def config(collected: Collected, out: Output) -> ExitCode:
             [(s.name, "" if s.value is None else str(s.value), s.source) for s in found],
         )
     return ExitCode.DONE
+
+
+def _short_term(stats: PromotionStats) -> str:
+    text = amount(stats.memories, "memory", "memories")
+    text += f", decided {moment(stats.ran_at)}" if stats.ran_at else ", never decided"
+    return text + (f"; the last run failed ({stats.trouble})" if stats.trouble else "")
 
 
 def show_operations(operations: Sequence[Operation], out: Output) -> None:

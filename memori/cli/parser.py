@@ -340,6 +340,26 @@ def _looking(verbs: _Verbs[_Parser]) -> None:
     _limit(verb, 20)
     verb.add_argument("--only", metavar="VERB", help="only this verb, e.g. forget or import")
 
+    verb = _add(
+        verbs,
+        "promote",
+        "decide what short-term memory holds",
+        "The background does it every few hours. `memori undo ID` takes a run back.",
+    )
+    verb.add_argument("--dry-run", action="store_true", help="only show what would change")
+    verb.add_argument("--all", action="store_true", help="also list what stays")
+
+    verb = _add(
+        verbs,
+        "short-term",
+        "show short-term memory, and why each memory is in it",
+        "The score is the sum of its parts (docs/short-term-memory.md).",
+    )
+    verb.add_argument("--why", metavar="ID", help="this memory alone, whether it is in or not")
+
+    verb = _add(verbs, "confirm", "say that memories are right and useful")
+    verb.add_argument("ids", nargs="+", metavar="ID", help="memory")
+
     verb = _add(verbs, "entities", "list whom and what memories are about")
     _limit(verb, 100)
 

@@ -17,7 +17,11 @@ from memori.model import Forgotten, Hit, Memory, Operation, Turn, Undone
 
 _SHOWN = 20
 #: Verbs that `undo` knows the way back from.
-_UNDOABLE = ("remember", "record", "import", "update", "forget")
+_UNDOABLE = (
+    *("remember", "record", "import", "update", "forget", "confirm"),
+    *("learn", "promote"),  # the background's own, which are never meant by "the last"
+)
+_BACKGROUND = ("learn", "promote")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,7 @@ async def undo(memori: AsyncMemori, args: argparse.Namespace, out: Output) -> Ex
         return _show_undone(await memori.undo(args.operation), out)
     found = [one for one in await memori.operations(limit=MAX_LIMIT) if _can_be_undone(one)]
     if args.last:
+        found = [one for one in found if one.verb not in _BACKGROUND]
         if not found:
             raise NotFound("there is nothing to undo; `memori operations` lists what was written")
         return _show_undone(await memori.undo(found[0].id), out)

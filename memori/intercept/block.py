@@ -34,7 +34,7 @@ def fence(kind: Kind, lines: Sequence[str], max_tokens: int) -> str:
 
     Args:
         kind: `standing` for the working context, `recalled` for what fits the last message.
-        lines: headings and quoted lines as `recall.context.line_of` writes them, best first.
+        lines: headings and quoted lines as `recall.lines.line_of` writes them, best first.
         max_tokens: the budget of the whole block by `estimate_tokens`.
 
     Returns:

@@ -271,6 +271,7 @@ class Interceptor:
         try:
             await self.engine.open()
             await self.engine.start_learning()
+            await self.engine.start_promoting()
         except MemoriError as error:
             self._failed_at = time.monotonic()
             self.troubles.report("database", "calls go on without memory", str(error))

@@ -12,7 +12,8 @@ from memori.ids import new_id
 from memori.intercept.block import fence
 from memori.intercept.wire import Asked, squeeze
 from memori.model import Hit, Scope
-from memori.recall.context import HEADINGS, line_of
+from memori.recall.context import HEADINGS
+from memori.recall.lines import line_of
 from memori.text.tokens import estimate_tokens
 
 #: The working context may use this share of the standing budget; what was said lately the rest.

@@ -10,20 +10,14 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 
 from memori.recall.rerank import Ranked, Row
-from memori.text.analyser import split_words, stem
+from memori.text.analyser import split_words
+from memori.text.content import content_words
 from memori.text.dates import TIME_HINTS
-from memori.text.languages import language_of, stop_words
 
 Place = tuple[int, int]
 
 #: Shorter sayings ("sounds good") are too little to be told apart by their words.
 _FEWEST_WORDS = 3
-_NEGATIONS = frozenset(
-    """
-    not no never none nothing nobody without cannot isnt arent wasnt werent hasnt havent hadnt dont
-    doesnt didnt wont wouldnt shouldnt couldnt cant
-    """.split()
-)
 
 
 def find_alike(ranked: Sequence[Ranked], rows: Mapping[Place, Row]) -> dict[Place, Place]:
@@ -62,10 +56,9 @@ def _resembling(places: Sequence[Place], rows: Mapping[Place, Row]) -> list[Plac
 
 def _said(row: Row) -> Hashable | None:
     """What is said, by whom; None for what stands for itself."""
-    words = split_words(row.text)
-    language = language_of(words)
-    dropped = stop_words(language) - _NEGATIONS
-    content = tuple(stem(word.casefold(), language) for word in words if word not in dropped)
-    if len(content) < _FEWEST_WORDS or (row.kind == "turn" and not TIME_HINTS.isdisjoint(words)):
+    content = content_words(row.text)
+    if len(content) < _FEWEST_WORDS:
+        return None
+    if row.kind == "turn" and not TIME_HINTS.isdisjoint(split_words(row.text)):
         return None
     return row.kind, row.speaker, row.role, content

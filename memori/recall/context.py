@@ -1,26 +1,39 @@
 """The working context: the short text a model should see first.
 
-Sections in a fixed order: pinned, important, recent, then what fits the task. A line is taken
-whole or not at all, so the text never exceeds its budget.
+It shows short-term memory, grouped by what it is about, in the order in which its lines entered;
+what is pinned or important but was not looked at by promotion yet; what is new; and what fits the
+task. Lines of short-term memory change only when promotion runs, and what is new stands behind
+them, so that the text begins the same for as long as it can. A line is taken whole or not at all,
+so the text never exceeds its budget.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import namedtuple
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from itertools import chain
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from sqlalchemy import Connection, Row, or_, select
+from sqlalchemy import Connection, bindparam, or_, select
 from sqlalchemy import text as sql
 
-from memori.model import ContextLine, Hit, WorkingContext
+from memori.model import ContextLine, Hit, Kind, WorkingContext
 from memori.recall.candidates import OpenScope
 from memori.recall.find import find_hits
-from memori.recall.hits import memory_hit
+from memori.recall.lines import line_of_memory, sized_line
 from memori.recall.query import Query
+from memori.store import reading
+from memori.store.prepared import Prepared
 from memori.store.reading import Filter
-from memori.store.tables import ESSENTIAL, memories
-from memori.text.quoting import name, quote
+from memori.store.tables import (
+    ESSENTIAL,
+    ESSENTIAL_IMPORTANCE,
+    memories,
+    promotions,
+    short_term,
+)
+from memori.text.identity import says_who
 from memori.text.tokens import estimate_tokens
 
 if TYPE_CHECKING:
@@ -31,17 +44,85 @@ _RECENT = 10
 _FOR_TASK = 12
 #: What fits the task may use this share of the budget even when the rest could fill it.
 _TASK_SHARE = 0.5
-_MAX_LINE_CHARS = 600
+#: Columns that neither a line nor the decision about it reads.
+_UNUSED = frozenset(
+    "confidence evidence supersedes content_hash active_hash length operation_id forgotten_by "
+    "forgotten_with".split()
+)
 EMPTY = (
     "Nothing is remembered here yet. When the person states a fact, a preference, a rule or a "
     "decision worth keeping, store it with remember."
 )
+#: The sections in their order, and what stands above each.
 HEADINGS = {
-    "pinned": "Pinned",
-    "important": "Important",
+    "who": "Who the user is",
+    "rules": "Standing rules",
+    "preferences": "Preferences",
+    "projects": "Current projects and plans",
+    "facts": "Facts and skills",
     "recent": "Recent",
     "task": "For this task",
 }
+_HEADING_TOKENS = {name: estimate_tokens(text) + 2 for name, text in HEADINGS.items()}
+_SECTIONS = {
+    "identity": "who",
+    "rule": "rules",
+    "preference": "preferences",
+    "context": "projects",
+    "skill": "facts",
+    "fact": "facts",
+}
+
+
+_m, _s, _p = memories.c, short_term.c, promotions.c
+#: What a line is made of, and what decides whether it is shown.
+_SHOWN = tuple(column for column in memories.columns if column.name not in _UNUSED)
+_MemoryRow: Any = cast("Any", namedtuple)("_MemoryRow", [column.name for column in _SHOWN])
+_LOOKED_AT = Prepared(select(_p.ran_at, _p.seen_memory).where(_p.scope_id == bindparam("scope")))
+_MEMBERS = Prepared(
+    select(_s.memory_no, _s.entered_at, _s.score, _s.kind).where(
+        _s.scope_id == bindparam("scope"), _s.member.is_(True)
+    )
+)
+_NEWEST = Prepared(
+    select(*_SHOWN)
+    .where(_m.scope_id == bindparam("scope"), _m.active_hash.is_not(None))
+    .order_by(_m.memory_no.desc())
+    .limit(_RECENT * 3)
+)
+
+
+def _essential(*, pinned: bool) -> Prepared:
+    """The weightiest of those that are pinned, or of the important ones that are not."""
+    return Prepared(
+        select(*_SHOWN)
+        .where(
+            _m.scope_id == bindparam("scope"),
+            _m.pinned.is_(pinned),
+            sql(f"({ESSENTIAL})"),
+            _m.forgotten_at.is_(None),
+            _m.quarantined.is_(False),
+            or_(_m.valid_until.is_(None), _m.valid_until > bindparam("now")),
+            or_(_m.superseded_from.is_(None), _m.superseded_from > bindparam("now")),
+        )
+        .order_by(_m.importance.desc(), _m.memory_no.desc())
+        .limit(_PER_SECTION)
+    )
+
+
+_PINNED, _IMPORTANT = _essential(pinned=True), _essential(pinned=False)
+
+
+class _Entry(NamedTuple):
+    """A line that may be shown, as hit or as row: the lower `urgency`, the sooner it gets a place
+    in the budget; `order` is its place in its section."""
+
+    shown: Any
+    kind: Kind
+    namespace: str
+    section: str
+    urgency: tuple[Any, ...]
+    order: tuple[Any, ...]
 
 
 def build_context(
@@ -52,6 +133,7 @@ def build_context(
     now: datetime,
     max_tokens: int,
     meaning: Meaning | None = None,
+    never: Iterable[str] = (),
 ) -> WorkingContext:
     """Gather the working context of the readable scopes.
 
@@ -62,138 +144,139 @@ def build_context(
         now: the reader's time.
         max_tokens: budget of the whole text by `estimate_tokens`.
         meaning: the task as vectors.
+        never: memories with one of these tags are shown only where they fit the task.
     """
     chosen = Filter(now=now)
-    sections: dict[str, list[Hit]] = {
-        "pinned": _essential(connection, readable, chosen, pinned=True),
-        "important": _essential(connection, readable, chosen, pinned=False),
-        "recent": _recent(connection, readable, chosen),
-        "task": list(
-            find_hits(connection, readable, task, chosen, limit=_FOR_TASK, meaning=meaning)
-        )
-        if task
-        else [],
-    }
-    if not any(sections.values()):
+    standing: dict[str, _Entry] = {}
+    for place, scope in enumerate(readable):
+        for entry in _standing(connection, scope, place, chosen, frozenset(never)):
+            standing.setdefault(entry.shown.id, entry)
+    fitting: Sequence[Hit] = ()
+    if task is not None:
+        fitting = find_hits(connection, readable, task, chosen, limit=_FOR_TASK, meaning=meaning)
+    if not standing and not fitting:
         text = EMPTY if estimate_tokens(EMPTY) <= max_tokens else ""
         return WorkingContext(
             text=text, tokens=estimate_tokens(text), max_tokens=max_tokens, lines=()
         )
-    return _compose(sections, max_tokens)
+    tasks = [
+        _Entry(hit, hit.kind, hit.namespace, "task", (at,), (at,)) for at, hit in enumerate(fitting)
+    ]
+    return _compose(list(standing.values()), tasks, max_tokens)
 
 
-def line_of(hit: Hit) -> str:
-    """One line: date, category and source or speaker, and the text in quotation marks."""
-    date = hit.valid_from or hit.at if hit.kind == "memory" else hit.at
-    label = f"{hit.category} · {hit.source}"
-    if hit.kind == "turn":
-        label = f"said by {name(hit.speaker or hit.role or hit.source)}"
-        label += " · no longer holds" if hit.superseded_by is not None else ""
-    text = " ".join(hit.text.split())
-    if len(text) > _MAX_LINE_CHARS:
-        text = text[: _MAX_LINE_CHARS - 1].rstrip() + "…"
-    when = f"{date:%Y-%m-%d} · " if date else ""
-    return f"- [{when}{label}] {quote(text)}"
+def _standing(
+    connection: Connection, scope: OpenScope, place: int, chosen: Filter, never: frozenset[str]
+) -> Iterator[_Entry]:
+    """What stands in the context of a scope whatever the task is."""
+    state = _LOOKED_AT.run(connection, {"scope": scope.scope_id})
+    ran, since = (state[0][0] is not None, state[0][1]) if state else (False, 0)
+
+    def shown(rows: Iterable[Any]) -> Iterator[Any]:
+        return (row for row in rows if chosen.passes_memory(row) and never.isdisjoint(row.tags))
+
+    def entry(row: Any, section: str, urgency: tuple[Any, ...], since: datetime) -> _Entry:
+        order = (place, since, row.memory_no)
+        return _Entry(row, "memory", scope.namespace, section, (*urgency, order), order)
+
+    members = {row[0]: row[1:] for row in _MEMBERS.run(connection, {"scope": scope.scope_id})}
+    # One after the other: joined, SQLite reads every memory of the scope.
+    rows = reading.memories_at(connection, scope.scope_id, list(members)) if members else {}
+    for row in shown(row for row in rows.values() if row.active_hash is not None):
+        entered_at, score, kind = members[row.memory_no]
+        yield entry(row, _SECTIONS[kind], (not row.pinned, place, 0, -score), entered_at)
+    newest = list(shown(_newest(connection, scope)))
+    # What promotion has not looked at yet.
+    fresh = [row for row in newest if row.memory_no > since]
+    fresh = [row for row in fresh if row.importance >= ESSENTIAL_IMPORTANCE]
+    if not ran:
+        fresh += shown(_important(connection, scope, chosen))
+    for row in chain(shown(_pinned(connection, scope, chosen)), fresh):
+        section = "recent" if ran else _section_of(row)
+        yield entry(row, section, (not row.pinned, place, 1, -row.importance), row.recorded_at)
+    for at, row in enumerate(newest[:_RECENT]):
+        yield entry(row, "recent", (True, len(_SECTIONS), place, at), row.recorded_at)
 
 
-def _essential(
-    connection: Connection, readable: Sequence[OpenScope], chosen: Filter, *, pinned: bool
-) -> list[Hit]:
-    c = memories.c
-    hits: list[Hit] = []
-    for scope in readable:
-        statement = select(memories).where(
-            c.scope_id == scope.scope_id,
-            c.pinned.is_(pinned),
-            sql(f"({ESSENTIAL})"),
-            c.forgotten_at.is_(None),
-            c.quarantined.is_(False),
-            or_(c.valid_until.is_(None), c.valid_until > chosen.now),
-            or_(c.superseded_from.is_(None), c.superseded_from > chosen.now),
-        )
-        found: Sequence[Row[Any]] = connection.execute(
-            statement.order_by(c.importance.desc(), c.memory_no.desc()).limit(_PER_SECTION)
-        ).fetchall()
-        hits += [memory_hit(row, scope.namespace) for row in found if chosen.passes_memory(row)]
-    return hits
+def _section_of(row: Any) -> str:
+    if row.category == "fact" and says_who(row.content):
+        return "who"
+    return _SECTIONS[row.category]
 
 
-def _recent(connection: Connection, readable: Sequence[OpenScope], chosen: Filter) -> list[Hit]:
+def _pinned(connection: Connection, scope: OpenScope, chosen: Filter) -> Iterator[Any]:
+    values = {"scope": scope.scope_id, "now": chosen.now}
+    return map(_MemoryRow._make, _PINNED.run(connection, values))
+
+
+def _important(connection: Connection, scope: OpenScope, chosen: Filter) -> Iterator[Any]:
+    values = {"scope": scope.scope_id, "now": chosen.now}
+    return map(_MemoryRow._make, _IMPORTANT.run(connection, values))
+
+
+def _newest(connection: Connection, scope: OpenScope) -> Iterator[Any]:
     """The memories written last; their numbers count up, so no sorting is needed."""
-    c = memories.c
-    hits: list[Hit] = []
-    for scope in readable:
-        found: Sequence[Row[Any]] = connection.execute(
-            select(memories)
-            .where(c.scope_id == scope.scope_id, c.active_hash.is_not(None))
-            .order_by(c.memory_no.desc())
-            .limit(_RECENT * 3)
-        ).fetchall()
-        shown = [row for row in found if chosen.passes_memory(row)][:_RECENT]
-        hits += [memory_hit(row, scope.namespace) for row in shown]
-    return hits
+    return map(_MemoryRow._make, _NEWEST.run(connection, {"scope": scope.scope_id}))
 
 
-def _compose(sections: dict[str, list[Hit]], max_tokens: int) -> WorkingContext:
-    """Fill the budget: what fits the task has its share first, the rest goes in order."""
-    chosen: dict[str, list[tuple[Hit, str]]] = {name: [] for name in sections}
-    seen: set[str] = set()
+def _compose(standing: list[_Entry], tasks: list[_Entry], max_tokens: int) -> WorkingContext:
+    """Fill the budget: what fits the task has its share first, the rest goes by urgency."""
+    standing.sort(key=lambda entry: entry.urgency)
+    known = {entry.shown.id for entry in standing if entry.section != "recent"}
+    chosen: dict[str, tuple[_Entry, str]] = {}
+    share = int(max_tokens * _TASK_SHARE) if tasks else 0
     left = max_tokens
-    standing = [name for name in sections if name != "task"]
-    budget = int(max_tokens * _TASK_SHARE) if sections["task"] else 0
-    known = {hit.id for name in ("pinned", "important") for hit in sections[name]}
-    left -= _take(sections, chosen, seen, ["task"], budget, skip=known)
-    left -= _take(sections, chosen, seen, standing, left)
-    _take(sections, chosen, seen, ["task"], left)
-    text, lines = _render(chosen)
+    left -= _take([each for each in tasks if each.shown.id not in known], chosen, share)
+    left -= _take(standing, chosen, left)
+    _take(tasks, chosen, left)
+    text, lines = _render(chosen.values())
     return WorkingContext(
         text=text, tokens=estimate_tokens(text), max_tokens=max_tokens, lines=tuple(lines)
     )
 
 
-def _take(
-    sections: dict[str, list[Hit]],
-    chosen: dict[str, list[tuple[Hit, str]]],
-    seen: set[str],
-    names: Sequence[str],
-    budget: int,
-    skip: set[str] | None = None,
-) -> int:
-    """Move lines that fit from `sections` to `chosen`; the tokens they use, headings included."""
+def _take(entries: Iterable[_Entry], chosen: dict[str, tuple[_Entry, str]], budget: int) -> int:
+    """Add entries that fit to `chosen`, by id; the tokens they use, headings included."""
     used = 0
-    for section in names:
-        for hit in sections[section]:
-            if hit.id in seen or (skip and hit.id in skip):
-                continue
-            line = line_of(hit)
-            cost = estimate_tokens(line) + 1
-            if not chosen[section]:
-                cost += estimate_tokens(HEADINGS[section]) + 2
-            if used + cost > budget:
-                continue
-            seen.add(hit.id)
-            chosen[section].append((hit, line))
-            used += cost
+    headed = {entry.section for entry, _ in chosen.values()}
+    for entry in entries:
+        if entry.shown.id in chosen:
+            continue
+        hit = isinstance(entry.shown, Hit)
+        line, cost = sized_line(entry.shown) if hit else line_of_memory(entry.shown)
+        cost += 1
+        if entry.section not in headed:
+            cost += _HEADING_TOKENS[entry.section]
+        if used + cost > budget:
+            continue
+        headed.add(entry.section)
+        chosen[entry.shown.id] = (entry, line)
+        used += cost
     return used
 
 
-def _render(chosen: dict[str, list[tuple[Hit, str]]]) -> tuple[str, list[ContextLine]]:
+def _render(chosen: Iterable[tuple[_Entry, str]]) -> tuple[str, list[ContextLine]]:
+    sections: dict[str, list[tuple[_Entry, str]]] = {section: [] for section in HEADINGS}
+    for entry, line in chosen:
+        sections[entry.section].append((entry, line))
     blocks: list[str] = []
     lines: list[ContextLine] = []
-    for section, entries in chosen.items():
+    for section, entries in sections.items():
         if not entries:
             continue
+        entries.sort(key=lambda each: each[0].order)
         blocks.append(f"{HEADINGS[section]}:\n" + "\n".join(line for _, line in entries))
-        lines += [
-            ContextLine(
-                kind=hit.kind,
-                id=hit.id,
-                text=line,
-                section=section,
-                at=hit.at,
-                category=hit.category,
-                namespace=hit.namespace,
+        for entry, line in entries:
+            shown = entry.shown
+            lines.append(
+                ContextLine(
+                    kind=entry.kind,
+                    id=shown.id,
+                    text=line,
+                    section=section,
+                    at=shown.at if isinstance(shown, Hit) else shown.recorded_at,
+                    category=shown.category,
+                    namespace=entry.namespace,
+                )
             )
-            for hit, line in entries
-        ]
     return "\n".join(blocks), lines

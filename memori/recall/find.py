@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
@@ -22,6 +23,7 @@ from memori.store import rows
 from memori.store.index import Place
 from memori.store.reading import Filter, MemoryGlimpse, TurnGlimpse
 from memori.store.tables import MEMORY_SHELF
+from memori.store.uses import HALF_LIFE_DAYS, decay, worth
 
 if TYPE_CHECKING:
     from memori.recall.meaning import Meaning
@@ -74,7 +76,8 @@ def find_hits(
             found[joint] = item
     newest = _newest(found.values())
     to_rank = {
-        key: _to_rank(key, item, newest, dated=bool(query.periods)) for key, item in found.items()
+        key: _to_rank(key, item, newest, chosen.now, dated=bool(query.periods))
+        for key, item in found.items()
     }
     ranked = rerank(query, list(zip(candidates, to_rank.values(), strict=True)))
     if abstain and ranked:
@@ -109,7 +112,9 @@ def _newest(items: Iterable[Found]) -> dict[int, int]:
     return newest
 
 
-def _to_rank(key: Place, item: Found, newest: Mapping[int, int], *, dated: bool) -> Row:
+def _to_rank(
+    key: Place, item: Found, newest: Mapping[int, int], now: datetime, *, dated: bool
+) -> Row:
     """What ranking reads of an item; its time only when the question names one."""
     glimpse = item.glimpse
     if isinstance(glimpse, MemoryGlimpse):
@@ -119,6 +124,10 @@ def _to_rank(key: Place, item: Found, newest: Mapping[int, int], *, dated: bool)
             *(glimpse.content, "memory", None, None, said, glimpse.category),
             *(glimpse.importance, glimpse.trust, glimpse.pinned),
             item.place[1] / newest[item.scope.scope_id],
+            worth(decay(glimpse.used, glimpse.used_at, now, HALF_LIFE_DAYS))
+            if glimpse.used
+            else 0.0,
+            bool(glimpse.ready),
         )
     at = rows.in_offset(glimpse.at, glimpse.at_offset) if dated else None
     return Row(*key, glimpse.content, "turn", glimpse.speaker, glimpse.role, at)

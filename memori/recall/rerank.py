@@ -42,6 +42,8 @@ WEIGHTS: Mapping[str, float] = {
     "trust": 0.15,  # a memory: how much less its source is trusted than the user
     "pinned": 0.05,  # a memory that somebody pinned
     "recency": 0.05,  # a memory: how late it was remembered, beside the newest found
+    "use": 0.05,  # a memory: how often it was found, said again or confirmed of late
+    "short_term": 0.05,  # a memory in short-term memory
 }
 
 # What kind of saying a text is shows at its beginning.
@@ -98,8 +100,8 @@ class Row(NamedTuple):
     """What the second stage reads of an item, by its place.
 
     `text` is what was said, `speaker` and `role` who said it (None for a memory), `at` when
-    (timezone-aware); `category`, `importance` and `trust` (0..1), `pinned` and `recency` (0..1)
-    are a memory's.
+    (timezone-aware); `category`, `importance` and `trust` (0..1), `pinned`, `recency` and `use`
+    (0..1) and `short_term` are a memory's.
     """
 
     session_no: int
@@ -114,6 +116,8 @@ class Row(NamedTuple):
     trust: float = _USUAL_TRUST
     pinned: bool = False
     recency: float = 0.0
+    use: float = 0.0
+    short_term: bool = False
 
 
 class Ranked(NamedTuple):
@@ -230,6 +234,10 @@ def _memory_signals(
         values["trust"] = row.trust - _USUAL_TRUST
     if row.pinned:
         values["pinned"] = 1.0
+    if row.use:
+        values["use"] = row.use
+    if row.short_term:
+        values["short_term"] = 1.0
     text = row.text[:_READ_CHARS]
     asking = text.rstrip().endswith(_QUESTION_MARKS)
     # Its words matter to few questions, and taking them apart costs the most here.

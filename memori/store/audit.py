@@ -12,7 +12,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from memori.errors import NotFound
 from memori.model import Event, History, LearningStats, Memory, Operation, Session, Turn
-from memori.store import jobs, memories, rows, spending, tables
+from memori.store import jobs, memories, promotions, rows, spending, tables
 from memori.store.naming import own_name
 from memori.store.tables import events, memory_versions, operations, sessions
 from memori.store.tables import memories as memory_rows
@@ -23,7 +23,10 @@ GROUP_MARK = ":"
 GROUP_VERB = "import"
 #: What `operations` can be asked for.
 VERBS = tuple(
-    f"remember record learn update forget restore undo release rename {GROUP_VERB}".split()
+    (
+        "remember record learn update forget restore undo release promote confirm rename "
+        + GROUP_VERB
+    ).split()
 )
 
 
@@ -209,6 +212,7 @@ def count_rows(connection: Connection, scope_id: int, now: datetime) -> dict[str
         "oldest": min(firsts, default=None),
         "newest": max(lasts, default=None),
         "learning": LearningStats(queue.waiting, queue.dead, tokens, capped),
+        "promotion": promotions.stats(connection, scope_id),
     }
 
 
@@ -355,6 +359,10 @@ def _summary(row: Row[Any]) -> str:
     if row.verb == "forget":
         hidden = len(answer["memories"]) + len(answer["turns"])
         return f"{hidden} item(s) {'purged' if answer['purged'] else 'hidden'}"
+    if row.verb == promotions.RUN:
+        return f"{answer['in']} into short-term memory, {answer['out']} out, {answer['kept']} kept"
+    if row.verb == "confirm":
+        return f"{len(answer['ids'])} confirmed"
     if row.verb in ("undo", "restore"):
         return answer["reason"]
     if row.verb == "rename":

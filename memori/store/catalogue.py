@@ -1,7 +1,8 @@
 """What each table is to a scope, and the form of its rows that is the same on every database.
 
 A scope *owns* the rows of most tables; they move with it. The *derived* tables and columns are
-made from those by the analyser and the embedder; they are made anew wherever a scope arrives.
+made from those by the analyser, the embedder and promotion; they are made anew wherever a scope
+arrives.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from memori.store.tables import (
     labels,
     metadata,
     postings,
+    promotions,
     scope_counts,
     scopes,
     vector_queue,
@@ -28,7 +30,9 @@ from memori.store.tables import (
 )
 from memori.store.types import UtcDateTime
 
-_DERIVED = frozenset({scope_counts, postings, labels, vector_scopes, vectors, vector_queue})
+_DERIVED = frozenset(
+    {scope_counts, postings, labels, vector_scopes, vectors, vector_queue, promotions}
+)
 #: Made from other columns by the analyser, in whichever table.
 _DERIVED_COLUMNS = frozenset({"length"})
 _SUM_BYTES = 16

@@ -69,8 +69,14 @@ class Database(Protocol):
         """
         ...
 
-    async def write(self, transaction: Callable[[Connection], T]) -> T:
+    async def write(
+        self, transaction: Callable[[Connection], T], *, wait: float | None = None
+    ) -> T:
         """Run `transaction` and commit; what it returned is durable when this returns.
+
+        Args:
+            transaction: what to run.
+            wait: seconds to wait for other writers, where that is less than the busy timeout.
 
         Raises:
             StoreBusy: other writers held the database longer than the busy timeout.

@@ -13,7 +13,7 @@ from memori.errors import InvalidArgument, NotFound
 from memori.ids import new_id
 from memori.intake import NewMemory, memory_terms, offset_minutes
 from memori.model import Receipt
-from memori.store import index
+from memori.store import index, promotions
 from memori.store.operations import Write, keyed_digest
 from memori.store.prepared import Prepared
 from memori.store.tables import (
@@ -148,6 +148,7 @@ def retire(w: Write, old: Row[Any], *, by: str, since: datetime) -> None:
             "active_hash": None,
         },
     )
+    promotions.drop(w, [old.memory_no])
     w.event("superseded", "memory", old.id, detail={"by": by})
 
 
@@ -253,6 +254,7 @@ def hide(w: Write, row: Row[Any], root: str | None = None) -> None:
             "active_hash": None,
         },
     )
+    promotions.drop(w, [row.memory_no])
 
 
 def link_sources(w: Write, memory_no: int, turn_ids: Sequence[str]) -> list[str]:
@@ -317,6 +319,13 @@ def has_sources(w: Write, memory_no: int) -> bool:
 def find(connection: Connection, scope_id: int, memory_id: str) -> Row[Any] | None:
     """The row of one memory of this scope."""
     return connection.execute(_BY_ID, {"scope": scope_id, "id": memory_id}).one_or_none()
+
+
+def named(connection: Connection, scope_id: int, ids: Sequence[str]) -> Sequence[Row[Any]]:
+    """The rows of those memories of this scope that are there."""
+    return connection.execute(
+        select(memories).where(_c.scope_id == scope_id, _c.id.in_(ids))
+    ).fetchall()
 
 
 def active_hash(w: Write, key: str, *, quarantined: bool) -> str:

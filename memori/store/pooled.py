@@ -200,9 +200,20 @@ class PooledDatabase(ABC):
         """Run `transaction` on one snapshot."""
         return await self._retrying(False, transaction)
 
-    async def write(self, transaction: Callable[[Connection], T]) -> T:
+    async def write(
+        self, transaction: Callable[[Connection], T], *, wait: float | None = None
+    ) -> T:
         """Run `transaction` and commit."""
-        return await self._retrying(True, transaction)
+        if wait is None:
+            return await self._retrying(True, transaction)
+        try:
+            async with asyncio.timeout(wait):
+                return await self._retrying(True, transaction)
+        except TimeoutError as error:
+            raise StoreBusy(
+                f"the database {self.url.safe} did not answer within {wait:g} s; it is not known "
+                "whether anything was written"
+            ) from error
 
     async def compact(self) -> bool:
         """The server rewrites its files itself, so there is nothing to wait for."""

@@ -28,7 +28,15 @@ from memori.model import Category, Kind
 from memori.store import entities
 from memori.store.index import Place, label_pairs
 from memori.store.prepared import Prepared, in_batches
-from memori.store.tables import MEMORY_SHELF, labels, memories, sessions, turns
+from memori.store.tables import (
+    MEMORY_SHELF,
+    labels,
+    memories,
+    sessions,
+    short_term,
+    turns,
+    uses,
+)
 
 #: How much of a text is read to rank it.
 GLIMPSE_CHARS = 600
@@ -145,7 +153,8 @@ class Filter:
 
 
 class MemoryGlimpse(NamedTuple):
-    """What filtering and ranking read of a memory; `content` is its beginning."""
+    """What filtering and ranking read of a memory; `content` is its beginning, `used` what its
+    uses weighed at `used_at`, `ready` whether it is in short-term memory."""
 
     memory_no: int
     content: str
@@ -162,6 +171,9 @@ class MemoryGlimpse(NamedTuple):
     importance: float
     trust: float
     pinned: bool
+    used: float | None = None
+    used_at: datetime | None = None
+    ready: bool | None = None
 
 
 class TurnGlimpse(NamedTuple):
@@ -226,8 +238,15 @@ def _whole_turns(size: int, dialect: str) -> Prepared:
 
 @cache
 def _glimpse_memories(size: int, dated: bool) -> Prepared:
-    columns = _glimpsed(memories, MemoryGlimpse._fields, dated)
-    return Prepared(select(*columns).where(*_at_numbers(size)))
+    own = [name for name in MemoryGlimpse._fields if name in memories.c]
+    columns = _glimpsed(memories, own, dated)
+    m, u, s = memories.c, uses.c, short_term.c
+    return Prepared(
+        select(*columns, u.weight, u.last_at, s.member)
+        .outerjoin(uses, (u.scope_id == m.scope_id) & (u.memory_no == m.memory_no))
+        .outerjoin(short_term, (s.scope_id == m.scope_id) & (s.memory_no == m.memory_no))
+        .where(*_at_numbers(size))
+    )
 
 
 def _at_numbers(size: int) -> tuple[ColumnElement[bool], ...]:

@@ -103,9 +103,11 @@ class ReplicatedDatabase:
                 return answer
         return await self._primary.read(transaction)
 
-    async def write(self, transaction: Callable[[Connection], T]) -> T:
+    async def write(
+        self, transaction: Callable[[Connection], T], *, wait: float | None = None
+    ) -> T:
         """Run `transaction` on the primary and commit."""
-        return await self._primary.write(transaction)
+        return await self._primary.write(transaction, wait=wait)
 
     async def compact(self) -> bool:
         """As the primary does it."""

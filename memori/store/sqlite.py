@@ -212,11 +212,19 @@ class SqliteDatabase:
         """Run `transaction` on one snapshot."""
         return await self._retrying(self._lane(self._reader), transaction)
 
-    async def write(self, transaction: Callable[[Connection], T]) -> T:
+    async def write(
+        self, transaction: Callable[[Connection], T], *, wait: float | None = None
+    ) -> T:
         """Run `transaction` under the write lock and commit."""
         lane = self._lane(self._writer)
         async with self._turn:
-            return await self._retrying(lane, transaction)
+            if wait is None:
+                return await self._retrying(lane, transaction)
+            await lane.work(partial(_wait_at_most, lane, wait))
+            try:
+                return await self._retrying(lane, transaction, wait)
+            finally:
+                await lane.work(partial(_wait_at_most, lane, self._settings.busy_timeout))
 
     async def compact(self) -> bool:
         """Rewrite the file without what deleted rows left."""
@@ -232,16 +240,15 @@ class SqliteDatabase:
 
         def run() -> bool:
             # This blocks our own writers, so it does not wait for other processes.
-            raw = lane.raw
-            raw.execute("PRAGMA busy_timeout=50")
+            _wait_at_most(lane, 0.05)
             try:
-                answer = raw.execute(statement).fetchone()
+                answer = lane.raw.execute(statement).fetchone()
             except sqlite3.OperationalError as error:
                 if not _is_busy(error):
                     raise StoreUnavailable(f"{statement} failed: {error}") from error
                 return False
             finally:
-                raw.execute(f"PRAGMA busy_timeout={int(self._settings.busy_timeout * 1000)}")
+                _wait_at_most(lane, self._settings.busy_timeout)
             return answer is None or answer[0] == 0  # a checkpoint says whether it was in the way
 
         async with self._turn:
@@ -279,8 +286,11 @@ class SqliteDatabase:
         )
         return lane
 
-    async def _retrying(self, lane: _Lane, transaction: Callable[[Connection], T]) -> T:
-        deadline = time.monotonic() + self._settings.busy_timeout
+    async def _retrying(
+        self, lane: _Lane, transaction: Callable[[Connection], T], wait: float | None = None
+    ) -> T:
+        limit = self._settings.busy_timeout
+        deadline = time.monotonic() + (limit if wait is None else min(wait, limit))
         pause = 0.005
         while True:
             try:
@@ -303,6 +313,10 @@ class SqliteDatabase:
             f"database {self.url.safe} cannot be opened: {_cause(error)}; check that the folder "
             "exists and can be written, and that the file is a memori database"
         )
+
+
+def _wait_at_most(lane: _Lane, seconds: float) -> None:
+    lane.raw.execute(f"PRAGMA busy_timeout={int(seconds * 1000)}")
 
 
 def _make_private_file(path: Path) -> None:

@@ -35,7 +35,10 @@ from memori.store.types import (
 #: `session_no` of every memory in the index; sessions count from 1.
 MEMORY_SHELF = 0
 #: What the working context shows without being asked; the condition of a partial index.
-ESSENTIAL = "pinned OR importance >= 0.7"
+ESSENTIAL_IMPORTANCE = 0.7
+ESSENTIAL = f"pinned OR importance >= {ESSENTIAL_IMPORTANCE}"
+#: What is always considered for short-term memory; the condition of a partial index.
+RULES = "category = 'rule'"
 TERM_CHARS = 64
 LABEL_CHARS = 160
 GENERATION_CHARS = 128
@@ -181,6 +184,14 @@ memories = Table(
         postgresql_where=text(ESSENTIAL),
     ),
     Index("memories_by_time", "scope_id", "recorded_at", "id"),
+    Index(
+        "memories_by_rule",
+        "scope_id",
+        "category",
+        "memory_no",
+        sqlite_where=text(RULES),
+        postgresql_where=text(RULES),
+    ),
     Index(
         "memories_by_forgotten",
         "forgotten_at",
@@ -352,7 +363,68 @@ spending = Table(
     Column("day", exact_text(10), primary_key=True),
     Column("tokens", BigInteger, nullable=False),
     Column("capped", Integer, nullable=False),
+    Column("injected", BigInteger, nullable=False, server_default=text("0")),
     ForeignKeyConstraint(["scope_id"], ["scopes.scope_id"], name="spending_scope"),
+    sqlite_with_rowid=False,
+)
+
+short_term = Table(
+    "short_term",
+    metadata,
+    Column("scope_id", Integer, primary_key=True, autoincrement=False),
+    Column("memory_no", BigInteger, primary_key=True, autoincrement=False),
+    Column("member", Boolean, nullable=False),
+    Column("entered_at", UtcDateTime),
+    Column("held_until", UtcDateTime),
+    Column("kind", exact_text(16), nullable=False),
+    Column("score", Double, nullable=False),
+    Column("tokens", Integer, nullable=False),
+    Column("parts", JsonValue, nullable=False),
+    Column("operation_id", exact_text(MAX_NAME_CHARS), nullable=False),
+    ForeignKeyConstraint(
+        ["scope_id", "memory_no"],
+        ["memories.scope_id", "memories.memory_no"],
+        name="short_term_memory",
+        ondelete="CASCADE",
+    ),
+    sqlite_with_rowid=False,
+)
+
+promotions = Table(
+    "promotions",
+    metadata,
+    Column("scope_id", Integer, primary_key=True, autoincrement=False),
+    Column("token", BigInteger, nullable=False),
+    Column("leased_until", UtcDateTime),
+    Column("seen_number", BigInteger, nullable=False),
+    Column("seen_memory", BigInteger, nullable=False),
+    Column("ran_at", UtcDateTime),
+    Column("used_at", UtcDateTime),
+    Column("attempts", Integer, nullable=False),
+    Column("not_before", UtcDateTime),
+    Column("trouble", Body),
+    ForeignKeyConstraint(
+        ["scope_id"], ["scopes.scope_id"], name="promotions_scope", ondelete="CASCADE"
+    ),
+)
+
+uses = Table(
+    "uses",
+    metadata,
+    Column("scope_id", Integer, primary_key=True, autoincrement=False),
+    Column("memory_no", BigInteger, primary_key=True, autoincrement=False),
+    Column("recalled", BigInteger, nullable=False),
+    Column("shown", BigInteger, nullable=False),
+    Column("confirmed", BigInteger, nullable=False),
+    Column("weight", Double, nullable=False),
+    Column("last_at", UtcDateTime, nullable=False),
+    ForeignKeyConstraint(
+        ["scope_id", "memory_no"],
+        ["memories.scope_id", "memories.memory_no"],
+        name="uses_memory",
+        ondelete="CASCADE",
+    ),
+    Index("uses_by_time", "scope_id", "last_at"),
     sqlite_with_rowid=False,
 )
 

@@ -10,7 +10,7 @@ from sqlalchemy import Row, select
 
 from memori.errors import InvalidArgument, NotFound
 from memori.model import Undone
-from memori.store import edits, forgetting, memories, turns
+from memori.store import edits, forgetting, memories, promotions, turns, uses
 from memori.store.audit import GROUP_MARK
 from memori.store.operations import Write
 from memori.store.tables import events, memory_versions, operations
@@ -45,11 +45,14 @@ def undo(w: Write, operation_id: str) -> Undone:
             )
             .values(undone_by=w.operation_id)
         )
-    for item_id in hidden:
+    # What left short-term memory is hidden from nobody; its own event says so.
+    for item_id in hidden if rows[0].verb != promotions.RUN else ():
         kind = "memory" if memories.find(w.connection, w.scope_id, item_id) else "turn"
         w.event("undone", kind, item_id)
     w.event("undone", "operation", operation_id)
     reason = f"{len(hidden)} item(s) hidden, {len(restored)} brought back"
+    if rows[0].verb == promotions.RUN:
+        reason = f"{len(hidden)} out of short-term memory, {len(restored)} back in it"
     if not restored and not hidden:
         reason = "there was nothing left to take back"
     return Undone(
@@ -86,6 +89,13 @@ def _undo_one(w: Write, row: Row[Any]) -> Undone:
         return _undo_memory(w, row, row.answer)
     if row.verb == "learn":
         return _undo_learning(w, row)
+    if row.verb == promotions.RUN:
+        back, out = promotions.undo_run(w, row.operation_id)
+        return _undone(w, hidden=out, restored=back)
+    if row.verb == "confirm":
+        answer = row.answer
+        uses.confirm(w, answer["ids"], answer["half_life"], times=-1)
+        return _undone(w, restored=answer["ids"])
     raise InvalidArgument(f"a {row.verb} cannot be undone")
 
 

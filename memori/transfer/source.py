@@ -26,7 +26,9 @@ from memori.store.tables import (
     relations,
     scopes,
     sessions,
+    short_term,
     turns,
+    uses,
 )
 
 #: Rows at a time. A turn may hold a megabyte, so fewer of those.
@@ -137,7 +139,7 @@ def _shown(table: Table, number: int) -> tuple[ColumnElement[bool], ...]:
         span = t.seq.between(jobs.c.first_seq, jobs.c.last_seq)
         said = (t.scope_id == number, t.session_no == jobs.c.session_no, span)
         return (exists().where(*said, t.forgotten_at.is_(None)),)
-    if table in (memory_versions, memory_sources, relations):
+    if table in (memory_versions, memory_sources, relations, short_term, uses):
         memory_no = table.c.memory_no
         hidden = (m.scope_id == number, m.memory_no == memory_no, m.forgotten_at.is_not(None))
         conditions = (~exists().where(*hidden),)

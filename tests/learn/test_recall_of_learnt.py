@@ -6,7 +6,7 @@ import pytest
 from conftest import Clock
 
 from memori import AsyncMemori
-from memori.recall.context import line_of
+from memori.recall.lines import line_of
 
 pytestmark = pytest.mark.anyio
 

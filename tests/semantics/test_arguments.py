@@ -174,6 +174,14 @@ WRONG: dict[str, dict[str, list[tuple[list[Any], Expected]]]] = {
         "limit": [(LIMIT, InvalidArgument)],
     },
     "jobs": {"retry": [([*FLAG, None], InvalidArgument)], "limit": [(LIMIT, InvalidArgument)]},
+    "promote": {"dry_run": [([*FLAG, None], InvalidArgument)], **OPERATION},
+    "short_term": {
+        "why": [
+            ([each for each in NO_ID if each is not None], InvalidArgument),
+            (UNKNOWN_ID, NotFound),
+        ]
+    },
+    "confirm": {"ids": [(NO_IDS, InvalidArgument), (UNKNOWN_IDS, NotFound)], **OPERATION},
     "stats": {},
     "users": {"limit": [(LIMIT, InvalidArgument)], "cursor": [(CURSOR, InvalidArgument)]},
     "rename_user": {"user_id": NOBODY, "new_user_id": NOBODY},
@@ -186,7 +194,10 @@ WRONG: dict[str, dict[str, list[tuple[list[Any], Expected]]]] = {
     "flush": {"timeout": [(["1", b"1", [], True, Odd()], InvalidArgument)]},
 }
 #: Verbs that take nothing, and what every other verb takes besides.
-BARE = {"open", "close", "schema", "maintain", "learn", "start_learning"}
+BARE = {
+    *("open", "close", "schema", "maintain", "learn", "start_learning"),
+    *("promote_due", "start_promoting"),
+}
 UNOWNED = {"flush", "backup"}
 #: Functions that are called back.
 CALLED = {"progress", "stopped"}
@@ -235,6 +246,7 @@ async def test_a_wrong_value_is_said_plainly_and_does_nothing(
         "history": {"item_id": memory_id},
         "turns": {"session_id": "talk"},
         "relations": {"name": "Ana"},
+        "confirm": {"ids": memory_id},
         "rename_user": {"user_id": "default", "new_user_id": "ana"},
         "erase_user": {"user_id": "default"},
         "export": {"file": tmp_path / "file"},

@@ -1,4 +1,4 @@
-"""The working context: pinned, important, recent and fitting, in order and within its budget."""
+"""The working context: what stands, what is new and what fits, in order and within its budget."""
 
 from __future__ import annotations
 
@@ -30,22 +30,69 @@ async def _fill(memori: AsyncMemori, clock: Clock) -> None:
 
 
 async def test_sections_come_in_a_fixed_order(memori: AsyncMemori, clock: Clock) -> None:
+    await kept(memori, "The user works at a bakery", importance=0.8)
+    await kept(memori, "Prefers tea to coffee", category="preference", importance=0.9)
+    await kept(memori, "Is writing a cookbook", category="context", pinned=True)
     await _fill(memori, clock)
     context = await memori.working_context("feed the kitten", max_tokens=4_000)
     sections = [line.section for line in context.lines]
-    order = ("pinned", "important", "recent", "task")
+    order = ("who", "rules", "preferences", "projects", "facts", "recent", "task")
     assert list(dict.fromkeys(sections)) == list(order)
     assert sections == sorted(sections, key=order.index)
     headings = [line for line in context.text.splitlines() if not line.startswith("- ")]
-    assert headings == ["Pinned:", "Important:", "Recent:", "For this task:"]
+    assert headings == [
+        "Who the user is:",
+        "Standing rules:",
+        "Preferences:",
+        "Current projects and plans:",
+        "Facts and skills:",
+        "Recent:",
+        "For this task:",
+    ]
     by_section = {
         name: [line.text for line in context.lines if line.section == name] for name in order
     }
-    assert all("pinned rule" in text for text in by_section["pinned"])
-    assert len(by_section["pinned"]) == 8
-    assert "important fact number 7" in by_section["important"][0]
-    assert "recent note number 11" in by_section["recent"][0]
+    assert all("pinned rule" in text for text in by_section["rules"])
+    assert len(by_section["rules"]) == 8
+    assert "important fact number 7" in by_section["facts"][-1]
+    assert "recent note number 11" in by_section["recent"][-1]
     assert any("called Tom" in text for text in by_section["task"])
+
+
+async def test_new_lines_come_after_those_that_were_there(
+    memori: AsyncMemori, clock: Clock
+) -> None:
+    await _fill(memori, clock)
+    await memori.promote()
+    before = (await memori.working_context()).text.splitlines()
+    clock.advance(hours=1)
+    await kept(memori, "a rule that is new", category="rule", pinned=True)
+    await kept(memori, "an important thing", importance=0.9)
+    after = (await memori.working_context()).text.splitlines()
+    recent = before.index("Recent:")
+    assert after[:recent] == before[:recent]
+    assert "a rule that is new" in "".join(after[recent:])
+    assert "an important thing" in "".join(after[recent:])
+    await memori.promote()
+    moved = (await memori.working_context()).lines
+    assert [line.section for line in moved if "a rule that is new" in line.text] == ["rules"]
+
+
+async def test_what_nobody_trusts_is_not_among_what_stands(memori: AsyncMemori) -> None:
+    await kept(memori, "The user lives on Mars", source="web")
+    await kept(memori, "The user lives in Porto")
+    await memori.promote()
+    standing = [line for line in (await memori.working_context()).lines if line.section == "who"]
+    assert ["Porto" in line.text for line in standing] == [True]
+
+
+async def test_what_is_tagged_so_is_only_shown_for_its_task(memori: AsyncMemori) -> None:
+    await kept(memori, "The diagnosis is gout", tags=["never_promote"], pinned=True, importance=1.0)
+    for _ in range(2):
+        assert (await memori.working_context()).lines == ()
+        fitting = (await memori.working_context("the diagnosis")).lines
+        assert [line.section for line in fitting] == ["task"]
+        await memori.promote()
 
 
 async def test_every_line_has_date_and_category(memori: AsyncMemori, clock: Clock) -> None:
@@ -156,8 +203,8 @@ async def test_expired_memories_do_not_crowd_out_those_that_hold(
         await kept(memori, f"recent {number}", importance=0.1)
     context = await memori.working_context()
     sections = {line.text.split("] ")[1].strip('"'): line.section for line in context.lines}
-    assert sections.get("pinned and true") == "pinned"
-    assert sections.get("important and true") == "important"
+    assert sections.get("pinned and true") == "facts"
+    assert sections.get("important and true") == "facts"
 
 
 async def test_a_line_is_one_line_that_its_text_cannot_leave(memori: AsyncMemori) -> None:
@@ -174,9 +221,11 @@ async def test_pinning_and_unpinning_moves_a_line(memori: AsyncMemori) -> None:
     memory_id = await kept(memori, "Ana lives in Porto")
     assert (await memori.working_context()).lines[0].section == "recent"
     await memori.update(memory_id, pinned=True)
-    assert (await memori.working_context()).lines[0].section == "pinned"
-    await memori.update(memory_id, pinned=False, importance=0.9)
-    assert (await memori.working_context()).lines[0].section == "important"
+    assert (await memori.working_context()).lines[0].section == "facts"
+    await memori.update(memory_id, pinned=False)
+    assert (await memori.working_context()).lines[0].section == "recent"
+    await memori.update(memory_id, importance=0.9)
+    assert (await memori.working_context()).lines[0].section == "facts"
 
 
 async def test_a_changed_memory_shows_its_new_text_at_once(memori: AsyncMemori) -> None:
@@ -184,7 +233,7 @@ async def test_a_changed_memory_shows_its_new_text_at_once(memori: AsyncMemori) 
     await memori.working_context()
     newer = id_of(await memori.update(memory_id, content="Ana lives in Lisbon"))
     context = await memori.working_context()
-    assert [(line.id, line.section) for line in context.lines] == [(newer, "pinned")]
+    assert [(line.id, line.section) for line in context.lines] == [(newer, "facts")]
     assert "Porto" not in context.text
 
 

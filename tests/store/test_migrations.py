@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sqlite3
 import subprocess
 import sys
@@ -82,8 +83,9 @@ def _statements(run: Any) -> set[tuple[str, ...]]:
     """Each statement by its parts; constraints may stand in any order."""
     found = run("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
     return {
-        tuple(sorted(part.strip(" ,") for part in row[0].replace('"', "").splitlines()))
-        for row in found
+        # A column that was added later stands in the line of the one before.
+        tuple(sorted(part.strip(" ,") for part in re.split(r"\n|, (?=\w+ [A-Z]+ )", bare)))
+        for bare in (row[0].replace('"', "") for row in found)
     }
 
 

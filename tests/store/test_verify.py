@@ -47,6 +47,7 @@ def test_every_table_belongs_to_a_scope_or_to_the_database() -> None:
     assert {table.name for table in scoped_tables() if is_derived(table)} == {
         "scope_counts",
         "postings",
+        "promotions",
         "labels",
         "vector_scopes",
         "vectors",

@@ -25,6 +25,15 @@ def create_index(name: str, table: str, columns: list[str], **options: Any) -> N
     op.create_index(name, table, columns, unique=False, **options)
 
 
+def add_column(table: str, column: sa.Column[Any]) -> None:
+    """Add a column unless an interrupted run did."""
+    if _may_be_done():
+        known = sa.inspect(op.get_bind()).get_columns(_own(table))
+        if column.name in {each["name"] for each in known}:
+            return
+    op.add_column(table, column)
+
+
 def _may_be_done() -> bool:
     """Whether a step may be done already: elsewhere a run that stopped left nothing."""
     return op.get_bind().dialect.name == "mysql" and not op.get_context().as_sql

@@ -1,0 +1,1 @@
+"""The conscious agent: what of an owner's memories is essential enough to be kept ready."""

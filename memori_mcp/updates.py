@@ -1,0 +1,122 @@
+"""Telling clients that the working context has changed, on old and on new protocol versions.
+
+A client of 2026-07-28 listens on a `subscriptions/listen` stream, which the SDK serves from a bus;
+an earlier one calls `resources/subscribe` and is sent `notifications/resources/updated`. Nothing
+is read while nobody listens.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import anyio
+from mcp.server.subscriptions import InMemorySubscriptionBus, ResourceUpdated, ServerEvent
+from mcp_types import (
+    EmptyResult,
+    SubscribeRequestParams,
+    UnsubscribeRequestParams,
+)
+
+from memori_mcp.door import Door
+
+if TYPE_CHECKING:
+    from mcp.server import MCPServer
+
+WORKING_CONTEXT = "memori://working-context"
+#: Seconds between two looks: another process may have changed something.
+LOOK_EVERY = 30.0
+#: Seconds after a call, in which more of them may follow.
+GATHER = 0.5
+
+_log = logging.getLogger(__name__)
+
+
+class Updates(InMemorySubscriptionBus):
+    """Who wants to hear of changes, on either protocol."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._streams = 0
+        self._sessions: dict[Any, Any] = {}
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody listens."""
+        return self._streams > 0 or len(self._sessions) > 0
+
+    def subscribe(self, listener: Callable[[ServerEvent], None]) -> Callable[[], None]:
+        """Add a stream; the answer takes it away, however often it is called."""
+        leave = super().subscribe(listener)
+        self._streams += 1
+        there = True
+
+        def unsubscribe() -> None:
+            nonlocal there
+            self._streams -= there
+            there = False
+            leave()
+
+        return unsubscribe
+
+    async def tell(self) -> None:
+        """Say that the working context has changed."""
+        await self.publish(ResourceUpdated(uri=WORKING_CONTEXT))
+        for connection, session in list(self._sessions.items()):
+            try:
+                await session.send_resource_updated(WORKING_CONTEXT)
+            except Exception as error:  # it hung up, which is no concern of the others
+                _log.debug("a client could not be told: %s", type(error).__name__)
+                self._sessions.pop(connection, None)
+
+    def serve(self, server: MCPServer[Door]) -> None:
+        """Let clients of earlier protocol versions subscribe.
+
+        Args:
+            server: whose clients.
+        """
+
+        async def subscribe(ctx: Any, params: SubscribeRequestParams) -> EmptyResult:
+            connection = ctx.session._connection  # a session is made anew for each request
+            if str(params.uri) == WORKING_CONTEXT and connection not in self._sessions:
+                connection.exit_stack.callback(self._sessions.pop, connection, None)
+                self._sessions[connection] = ctx.session
+            return EmptyResult()
+
+        async def unsubscribe(ctx: Any, params: UnsubscribeRequestParams) -> EmptyResult:
+            if str(params.uri) == WORKING_CONTEXT:
+                self._sessions.pop(ctx.session._connection, None)
+            return EmptyResult()
+
+        lowlevel: Any = server._lowlevel_server  # pyright: ignore[reportPrivateUsage]  # the SDK's own seam for methods it has no decorator for
+        lowlevel.add_request_handler("resources/subscribe", SubscribeRequestParams, subscribe)
+        lowlevel.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, unsubscribe)
+
+
+async def watch(door: Door, updates: Updates) -> None:
+    """Look at the working context now and then, while somebody listens, until cancelled.
+
+    Args:
+        door: where the engine is.
+        updates: who listens.
+    """
+    await door.opened()
+    last: str | None = None
+    while True:
+        called = door.next_call()
+        with anyio.move_on_after(LOOK_EVERY):
+            await called.wait()
+            await anyio.sleep(GATHER)
+        if not updates.wanted:
+            last = None
+            continue
+        try:
+            text = (await (await door.engine()).working_context()).text
+        except Exception as error:
+            # Only the type: a database error's text can quote what was stored.
+            _log.debug("the working context could not be read: %s", type(error).__name__)
+            continue
+        if last is not None and text != last:
+            await updates.tell()
+        last = text
