@@ -20,7 +20,7 @@ from benchmarks.methods import ASKED_AFTER
 from memori import Hit, Memori, Memory, Settings, Turn
 from memori.config import amend_settings
 from memori.ids import new_id
-from memori.recall.context import line_of
+from memori.recall.lines import line_of
 from memori.text.quoting import quote
 from memori.text.tokens import estimate_tokens
 
@@ -161,6 +161,7 @@ class Replay:
                 kept.asked.append(Asked(question.category, cost, found, cut))
 
     def _begin(self, session: str, user: str) -> None:
+        self._kept.promote_due()  # the background does it between two sessions
         for memori in self._memories.values():
             memori.new_session(session, user_id=user)
 
