@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
@@ -105,10 +106,12 @@ async def live(memori: AsyncMemori, clock: Clock, **who: str) -> Lived:
 
 async def everything(memori: AsyncMemori, lived: Lived) -> Any:
     """What can be seen of it from outside."""
+    found = await memori.recall("Ana lives in Porto and plays the guitar", limit=100)
     return (
         await memori.search(include_superseded=True, include_forgotten=True, limit=1_000),
         [await memori.history(each) for each in lived if not each.startswith("import")],
-        await memori.recall("Ana lives in Porto and plays the guitar", limit=100),
+        # Being found is itself counted, and counts a little from then on.
+        [replace(hit, score=0.0, why=()) for hit in found],
         await memori.operations(limit=1_000),
         await memori.sessions(limit=1_000),
         await memori.quarantined(limit=1_000),
