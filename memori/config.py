@@ -198,6 +198,11 @@ class LearningSettings(_Section):
         default=None,
         description="learn from recorded turns; unset means only from those of enable()",
     )
+    entities: str | None = Field(
+        default=None,
+        min_length=1,
+        description="a spaCy pipeline, by package or folder, that finds names in what rules learn",
+    )
 
 
 class PromotionSettings(_Section):

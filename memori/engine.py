@@ -106,6 +106,10 @@ class Engine:
         self._retention: asyncio.Task[None] | None = None
         self._embedding = self._make_embedding()
         self._learns = self._settings.learning.enabled is True
+        if self._settings.learning.entities is not None:
+            from memori.learn.names import require_pipeline
+
+            require_pipeline(self._settings.learning.entities)
         self._worker: Worker | None = None
         self._learner: Agent | None = None
         self._told_cap = False

@@ -153,10 +153,12 @@ class Learning(Engine):
         """The agent: a model only where one was configured, else rules."""
         agents = self._settings.agents
         if agents.chosen is None:
-            from memori.learn.rules import RuleAgent
+            from memori.learn.names import Names
+            from memori.learn.rule_agent import RuleAgent
 
             _say_how()
-            return RuleAgent()
+            pipeline = self._settings.learning.entities
+            return RuleAgent(None if pipeline is None else Names(pipeline))
         from memori.learn.model_agent import ModelAgent
         from memori.learn.providers import make_model
 
@@ -285,7 +287,7 @@ class Learning(Engine):
 
         def put_off(connection: Connection) -> bool:
             now = self._time(connection)
-            if spending.spent(connection, now)[0] + cost <= cap:
+            if spending.spent(connection, now).tokens + cost <= cap:
                 return False
             spending.add(connection, claimed.scope_id, now, capped=len(claimed.jobs))
             jobs.give_back(connection, claimed, spending.next_day(now))

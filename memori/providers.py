@@ -60,9 +60,11 @@ class ProviderConfig:
         return cls(provider="anthropic", api_key=api_key, model=model)
 
     @classmethod
-    def from_litellm(cls, model: str, *, api_key: str | None = None) -> ProviderConfig:
+    def from_litellm(
+        cls, model: str, *, api_key: str | None = None, base_url: str | None = None
+    ) -> ProviderConfig:
         """Any provider litellm knows, by its model name (`ollama/llama3`)."""
-        return cls(provider="litellm", model=model, api_key=api_key)
+        return cls(provider="litellm", model=model, api_key=api_key, base_url=base_url)
 
     def as_overrides(self) -> dict[str, Any]:
         """These values as settings of the section [agents]."""

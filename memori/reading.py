@@ -155,7 +155,7 @@ class Reading(Engine):
             kind: `memory` or `turn` only.
             category: memories of this category.
             tag: carrying this tag.
-            entity: about this name.
+            entity: about whoever has this name, or another name of theirs.
             metadata: with these metadata values, compared exactly.
             session_id: from this conversation.
             agent_id: written by this agent.

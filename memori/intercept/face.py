@@ -48,6 +48,7 @@ class Intercepting:
             interceptor.troubles.report("database", "the database is still opening")
         except MemoriError:
             _log.debug("memori: reported by the interceptor")
+        interceptor.owner = self
         switchboard.enable(self, interceptor, where)
         libraries.watch()
 
@@ -58,6 +59,7 @@ class Intercepting:
         from memori.intercept import libraries, switchboard
 
         switchboard.disable(self, self._made)
+        self._made.owner = None
         if not switchboard.anyone():
             libraries.leave()
 
@@ -78,7 +80,9 @@ class Intercepting:
             raise InvalidArgument(
                 f"cannot register {type(client).__name__}: give a client of openai or anthropic"
             )
-        switchboard.register(through, self._interceptor())
+        interceptor = self._interceptor()
+        interceptor.owner = self
+        switchboard.register(through, interceptor)
         libraries.watch()
 
     def status(self) -> Status:

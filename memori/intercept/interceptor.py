@@ -92,6 +92,9 @@ class Interceptor:
 
     def __init__(self, engine: AsyncMemori) -> None:
         self.engine = engine
+        #: The object whose calls these are, kept alive as long as calls may come: a program need
+        #: not keep it, and what is being recorded is finished through it when the program ends.
+        self.owner: object | None = None
         self.settings = engine.settings.intercept
         self.troubles = Troubles()
         self.left_alone: Counter[str] = Counter()
@@ -204,6 +207,7 @@ class Interceptor:
         provider: str,
         at: datetime,
         seconds: float,
+        injected: int,
     ) -> None:
         """Begin to record an exchange.
 
@@ -214,6 +218,7 @@ class Interceptor:
             provider: the client library it went through.
             at: when it was asked.
             seconds: how long the answer took, a stream to its end.
+            injected: tokens of the notes it was sent.
         """
         reply = read()
         turns = self._turns(place, asked, reply, provider, at, seconds)
@@ -225,6 +230,7 @@ class Interceptor:
                 session_id=place.session_id,
                 agent_id=place.agent_id,
                 turns=tuple(turns),
+                injected=injected,
             )
             self._recorder.add(exchange)
 

@@ -12,7 +12,7 @@ from sqlalchemy import Row
 
 from memori.evaluate.statements import say_the_same
 from memori.intake import NewMemory
-from memori.learn.learnt import NAMED, Learnt, Relation
+from memori.learn.learnt import Learnt, Relation
 from memori.model import Receipt
 from memori.store import entities, memories, relations
 from memori.store.operations import Write
@@ -48,7 +48,7 @@ def keep(w: Write, kept: Kept) -> Receipt | None:
     if learnt.relation is None:
         return _keep_plain(w, new)
     receipt = _keep_relation(w, new, learnt, learnt.relation)
-    if learnt.relation.predicate == NAMED and not learnt.uncertain:
+    if learnt.relation.predicate == entities.NAMED and not learnt.uncertain:
         entities.call(w, learnt.relation.object, learnt.relation.subject)
     # A repetition keeps the relation of what it repeats; what has ended holds none any more.
     if receipt.id is not None and not learnt.ended:

@@ -11,8 +11,6 @@ from memori.model import Category, Source
 
 #: Who "I" is when a turn has no speaker: the subject of relations, and how a memory begins.
 USER, THE_USER = "user", "The user"
-#: The predicate that gives somebody another name.
-NAMED = "is called"
 
 
 class Unavailable(Exception):

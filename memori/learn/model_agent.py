@@ -7,8 +7,9 @@ import json
 from collections.abc import Iterator, Sequence
 
 from memori.learn.learnt import Extracted, Heard, Unavailable
-from memori.learn.providers import SECONDS, Model, in_background
+from memori.learn.providers import SECONDS, Model
 from memori.learn.replies import SCHEMA, Unreadable, read_reply
+from memori.learn.threads import in_background
 from memori.text.tokens import estimate_tokens
 
 #: Characters of one turn, and of one request; more turns are asked about in a further one.

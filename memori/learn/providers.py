@@ -8,17 +8,20 @@ https://docs.anthropic.com/en/api/messages.
 from __future__ import annotations
 
 import json
-import threading
+import os
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, NoReturn, Protocol, cast
 from urllib.parse import quote
 
 from memori.config import AgentsSettings
 from memori.learn.learnt import Unavailable
+from memori.quiet import quietly
 
 #: Seconds the provider may take for one answer.
 SECONDS = 60.0
@@ -68,14 +71,34 @@ def make_model(settings: AgentsSettings) -> Model:
     return _Chat(settings)
 
 
-class _Chat:
+class _SchemaFirst:
+    """Asks with the schema, or in words alone where the server knows no schemas."""
+
+    _strict = True
+
+    def ask(self, system: str, said: str, schema: Mapping[str, Any]) -> Answer:
+        """Ask; once a schema was refused, only in words."""
+        if self._strict:
+            try:
+                return self._ask(system, said, schema)
+            except Refused:
+                self._strict = False
+        try:
+            return self._ask(system, said, None)
+        except Refused as error:
+            raise Unavailable(str(error)) from None
+
+    def _ask(self, system: str, said: str, schema: Mapping[str, Any] | None) -> Answer:
+        raise NotImplementedError
+
+
+class _Chat(_SchemaFirst):
     """OpenAI, Azure, and servers of the same interface."""
 
     def __init__(self, settings: AgentsSettings) -> None:
         key = _secret(settings)
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._body: dict[str, Any] = {}
-        self._strict = True
         if settings.chosen == "azure":
             model = settings.model or settings.azure_deployment or ""
             self._headers = {"api-key": key or ""}
@@ -91,29 +114,10 @@ class _Chat:
         self._body["model"] = model
         self.name = f"{settings.chosen} {model}"
 
-    def ask(self, system: str, said: str, schema: Mapping[str, Any]) -> Answer:
-        """Ask with the schema, or without where the server knows no schemas."""
-        if self._strict:
-            try:
-                return self._ask(system, said, schema)
-            except Refused:
-                self._strict = False
-        try:
-            return self._ask(system, said, None)
-        except Refused as error:
-            raise Unavailable(str(error)) from None
-
     def _ask(self, system: str, said: str, schema: Mapping[str, Any] | None) -> Answer:
-        body = {
-            **self._body,
-            "messages": [
-                {"role": "system", "content": system},
-                {"role": "user", "content": said},
-            ],
-        }
+        body = {**self._body, "messages": _messages(system, said)}
         if schema is not None:
-            named = {"name": _TOOL, "strict": True, "schema": schema}
-            body["response_format"] = {"type": "json_schema", "json_schema": named}
+            body["response_format"] = _response_format(schema)
         answer = _post(self._url, self._headers, body)
         try:
             text = answer["choices"][0]["message"]["content"] or ""
@@ -158,7 +162,7 @@ class _Anthropic:
         return Answer("".join(pieces), _tokens(answer, "input_tokens", "output_tokens"))
 
 
-class _LiteLLM:
+class _LiteLLM(_SchemaFirst):
     """Whatever litellm knows, by litellm's name for it."""
 
     def __init__(self, settings: AgentsSettings) -> None:
@@ -167,47 +171,53 @@ class _LiteLLM:
         self._base = settings.base_url
         self.name = f"litellm {self._model}"
 
-    def ask(self, system: str, said: str, schema: Mapping[str, Any]) -> Answer:
-        """Ask, without being seen by the interceptor."""
-        from importlib import import_module
-
-        from memori.quiet import quietly
-
+    def _ask(self, system: str, said: str, schema: Mapping[str, Any] | None) -> Answer:
+        litellm = _import_litellm()
+        more: dict[str, Any] = {}
         try:
-            litellm: Any = import_module("litellm")
-        except ImportError:
-            raise Unavailable("litellm is not installed: pip install litellm") from None
-        try:
-            with quietly():
+            with quietly(), _silent(litellm):  # the interceptor does not see it
+                if schema is not None:
+                    if not litellm.supports_response_schema(model=self._model):
+                        raise Refused
+                    more["response_format"] = _response_format(schema)
                 answer: Any = litellm.completion(
                     model=self._model,
-                    messages=[
-                        {"role": "system", "content": system},
-                        {"role": "user", "content": said},
-                    ],
+                    messages=_messages(system, said),
                     api_key=self._key,
                     base_url=self._base,
                     timeout=SECONDS,
                     num_retries=0,
+                    **more,
                 )
+                text = str(answer.choices[0].message.content or "")
+        except Refused:
+            raise
         except Exception as error:
-            raise Unavailable(f"litellm failed: {type(error).__name__}") from None
+            trouble = f"litellm failed: {type(error).__name__}"
+            if getattr(error, "status_code", None) in _REFUSES_SCHEMA:
+                raise Refused(f"{trouble}; check agents.model and the address") from None
+            raise Unavailable(trouble) from None
         tokens = getattr(getattr(answer, "usage", None), "total_tokens", 0) or 0
-        return Answer(str(answer.choices[0].message.content or ""), int(tokens))
+        return Answer(text, int(tokens))
 
 
-def in_background(work: Callable[[], Answer]) -> Future[Answer]:
-    """Run on a thread that keeps no interpreter from ending, also when the provider hangs."""
-    future: Future[Answer] = Future()
+def _import_litellm() -> Any:
+    if find_spec("litellm") is None:
+        raise Unavailable("litellm is not installed: pip install 'memori-mcp[litellm]'")
+    # Else its import asks the network for a list of prices, which nobody configured.
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    return import_module("litellm")
 
-    def run() -> None:
-        try:
-            future.set_result(work())
-        except BaseException as error:
-            future.set_exception(error)
 
-    threading.Thread(target=run, name="memori-agent", daemon=True).start()
-    return future
+@contextmanager
+def _silent(litellm: Any) -> Generator[None]:
+    """It prints help to stdout when a call fails; the program may need that for itself."""
+    before = litellm.suppress_debug_info
+    litellm.suppress_debug_info = True
+    try:
+        yield
+    finally:
+        litellm.suppress_debug_info = before
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -249,6 +259,15 @@ def _refuse(status: int) -> NoReturn:
     if status in _REFUSES_SCHEMA:
         raise Refused(f"{said}; check agents.model and the address")
     raise Unavailable(said)
+
+
+def _messages(system: str, said: str) -> list[dict[str, str]]:
+    return [{"role": "system", "content": system}, {"role": "user", "content": said}]
+
+
+def _response_format(schema: Mapping[str, Any]) -> dict[str, Any]:
+    named = {"name": _TOOL, "strict": True, "schema": schema}
+    return {"type": "json_schema", "json_schema": named}
 
 
 def _secret(settings: AgentsSettings) -> str | None:

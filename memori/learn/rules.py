@@ -8,10 +8,10 @@ somebody else's words makes no memory. The turn stays recallable in any case.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from memori.learn.learnt import THE_USER, USER, Extracted, Heard, Learnt, Relation
+from memori.learn.learnt import THE_USER, USER, Heard, Learnt, Relation
 from memori.learn.sentences import earnest_sentences
 from memori.learn.statements import (
     ADVERB,
@@ -38,7 +38,6 @@ from memori.learn.statements import (
 from memori.learn.vocabulary import DIETS, KIN, PETS
 from memori.learn.wording import clauses, third_person
 from memori.model import Category
-from memori.store.jobs import LEARNT_FROM
 
 #: How sure a rule is of what it makes; with a doubt in the sentence, much less.
 _CONFIDENCE, _DOUBTED = 0.8, 0.4
@@ -61,28 +60,6 @@ class _Rule:
     category: Category
     importance: float
     build: Build
-
-
-class RuleAgent:
-    """The memory agent without a model."""
-
-    name = "rules"
-    local = True
-
-    def cost(self, heard: Sequence[Heard]) -> int:
-        """Nothing."""
-        return 0 * len(heard)
-
-    async def extract(self, heard: Sequence[Heard]) -> Extracted:
-        """The plain statements in what people said, in order."""
-        return Extracted(
-            tuple(
-                learnt
-                for turn in heard
-                if turn.role == "user" and turn.source in LEARNT_FROM
-                for learnt in learn_from(turn)
-            )
-        )
 
 
 def learn_from(turn: Heard) -> Iterator[Learnt]:
@@ -177,6 +154,12 @@ def _exact(pattern: str, category: Category, importance: float, build: Build) ->
     return _Rule(re.compile(pattern), category, importance, build)
 
 
+def _over(build: Build) -> Build:
+    """What held once and does not "any more": "I don't live in Porto" alone may never have."""
+    return lambda match: build(match) if match["longer"] or match["more"] else None
+
+
+_NOT, _MORE = r"(?:(?P<longer>no longer)|don't|do not)", r"(?P<more>\s+any\s?more)?"
 _PLACE = r"(?P<place>[^,;:!?()]{2,50}?(?:,\s*[A-Z][\w .]{1,30})?)"
 _NOW = r"(?:\s+(?:now|currently|these days|at the moment|right now|nowadays))?"
 _FOR = (
@@ -214,11 +197,8 @@ _RULES = (
         "fact", 0.7, place("lives in", "lives in", single=True),
     ),
     _rule(
-        rf"(?:{_I}(?:no longer|don't|do not) live in {_PLACE}(?:\s+any\s?more|\s+now)?"
-        rf"|{_I_HAVE}moved (?:away|out) (?:from|of) (?P<left>.+))",
-        "fact", 0.5,
-        lambda m: place("lives in", "no longer lives in", single=False, ended=True)(m)
-        if m["place"] and ("more" in m.string or "longer" in m.string) else None,
+        rf"{_I}{_NOT} live in {_PLACE}{_MORE}(?:\s+now)?",
+        "fact", 0.5, _over(place("lives in", "no longer lives in", single=False, ended=True)),
     ),
     _rule(
         rf"(?:{_I_AM}(?:originally )?from|{_I}(?:come from|grew up in)) {_PLACE}",
@@ -237,11 +217,8 @@ _RULES = (
         "fact", 0.7, lambda m: employer("works at")(m) if m["place"][:1].isupper() else None,
     ),
     _rule(
-        rf"{_I}(?:no longer work|don't work|do not work) (?:at"
-        rf"|for) (?P<place>.+?)(?P<more> any\s?more)?",
-        "fact", 0.5,
-        lambda m: employer("no longer works at", ended=True)(m)
-        if m["more"] or "longer" in m.string.lower() else None,
+        rf"{_I}{_NOT} work (?:at|for) (?P<place>.+?){_MORE}",
+        "fact", 0.5, _over(employer("no longer works at", ended=True)),
     ),
     _rule(rf"{_I}work as an? {_WHAT}", "fact", 0.7, occupation),
     _rule(rf"{_I_AM}(?:working as )?an? {_WHAT}", "fact", 0.7, occupation),

@@ -85,15 +85,7 @@ def occupation(match: re.Match[str]) -> Made | None:
     return Made(f"is {article} {what}", "is a", noun)
 
 
-def about(
-    says: str,
-    predicate: str,
-    *,
-    single: bool = False,
-    refused: str = "",
-    entity: bool = False,
-    ended: bool = False,
-) -> Build:
+def about(says: str, predicate: str, *, refused: str = "", entity: bool = False) -> Build:
     """The object `what` of a statement that reads `says` in the third person."""
     refuses = re.compile(refused, re.IGNORECASE) if refused else None
 
@@ -102,7 +94,7 @@ def about(
         if what is None or (refuses and refuses.match(what)):
             return None
         named = (what,) if entity and what[0].isupper() else ()
-        return Made(f"{says} {what}", predicate, what, single, named, ended)
+        return Made(f"{says} {what}", predicate, what, entities=named)
 
     return build
 

@@ -147,7 +147,7 @@ class _Sight:
             if session is not None:
                 self._session_no = session.session_no
         self._labelled = (
-            index.find_labelled(connection, scope.scope_id, chosen.labels)
+            reading.find_labelled(connection, scope.scope_id, chosen.labels)
             if chosen.labels
             else None
         )

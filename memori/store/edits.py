@@ -12,7 +12,7 @@ from sqlalchemy import Row, func, select
 from memori.errors import InvalidArgument, NotFound
 from memori.intake import NewValues, memory_terms, prepare_memory
 from memori.model import Receipt
-from memori.store import index
+from memori.store import index, relations, rewording
 from memori.store.memories import active_hash, find, remember, set_columns, terms_of
 from memori.store.operations import Write
 from memori.store.rows import in_offset, source_ids
@@ -73,6 +73,10 @@ def _reword(w: Write, row: Row[Any], edit: NewValues, zone: tzinfo) -> Receipt:
     """A memory of the new content that takes over everything else and supersedes the old one."""
     values = edit.values
     kept = {name: values.get(name, getattr(row, name)) for name in EDITABLE}
+    said = relations.said_by(w, row.memory_no)
+    now = None if said is None else rewording.still_said(said, row.content, values["content"])
+    if said is not None and now is not None and "entities" not in values:
+        kept["entities"] = rewording.renamed(row.entities, said, now)
     new = prepare_memory(
         values["content"],
         category=kept["category"],
@@ -95,7 +99,12 @@ def _reword(w: Write, row: Row[Any], edit: NewValues, zone: tzinfo) -> Receipt:
     if active_hash(w, new.key, quarantined=new.quarantined) == row.active_hash:
         # Another spelling of the same statement is new content too, not a repetition of the old.
         set_columns(w, row.memory_no, {"active_hash": None})
-    return remember(w, replace(new, redacted=edit.redacted))
+    receipt = remember(w, replace(new, redacted=edit.redacted))
+    if said is None or receipt.id is None:
+        return receipt
+    if rewording.note(w, receipt.id, now):
+        return receipt
+    return replace(receipt, reason=f"{receipt.reason}; its relation is dropped")
 
 
 def _edited(w: Write, edit: NewValues, memory_id: str, reason: str) -> Receipt:

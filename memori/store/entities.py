@@ -6,19 +6,33 @@ remembered alike; a row here adds the spelling and the other name.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from sqlalchemy import Connection, delete, exists, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    union,
+    update,
+)
 
 from memori.model import Entity, Relation
 from memori.store import relations as related
 from memori.store.index import label_value
 from memori.store.operations import Write
 from memori.store.rows import in_offset, sources_of
-from memori.store.scopes import KnownScope
-from memori.store.tables import entities, labels, memories, relations
+from memori.store.scopes import KnownScope, read_scope
+from memori.store.tables import MEMORY_SHELF, entities, labels, memories, relations
 
 FIELD = "entity"
+#: The predicate that gives somebody another name.
+NAMED = "is called"
 _c = entities.c
 
 
@@ -76,8 +90,53 @@ def listed(connection: Connection, scope_id: int, limit: int) -> tuple[Entity, .
         if noted is not None and noted.alias_of is not None:
             others.add(_name(connection, scope_id, noted.alias_of))
         name = row.value if noted is None else noted.name
-        found.append(Entity(name=name, aliases=tuple(sorted(others)), memories=row.number))
+        number = _count_about(connection, scope_id, row.value) if others else row.number
+        found.append(Entity(name=name, aliases=tuple(sorted(others)), memories=number))
     return tuple(found)
+
+
+def about(connection: Connection, scope_id: int, label: str) -> CompoundSelect[Any]:
+    """Selects the numbers of the memories about somebody: labelled with, or saying something of,
+    any of the names. Hidden memories are not labelled, but may say something."""
+    known = read_scope(connection, scope_id)
+    names = _names(connection, scope_id, label)
+    of_them = [label_value(name) for name in names]
+    keys = [] if known is None else [related.name_key(known.digest_key, name) for name in names]
+    labelled = select(labels.c.seq).where(
+        labels.c.scope_id == scope_id,
+        labels.c.field == FIELD,
+        labels.c.value.in_(of_them),
+        labels.c.session_no == MEMORY_SHELF,
+    )
+    return union(
+        labelled, select(relations.c.memory_no).where(relations.c.scope_id == scope_id, _of(keys))
+    )
+
+
+def asker(
+    connection: Connection, scope_id: int, label: str
+) -> Callable[[int, Sequence[str]], bool]:
+    """Says of a memory, by its number and its entities, whether it is about somebody; also of
+    hidden ones."""
+    names = {label_value(name) for name in _names(connection, scope_id, label)}
+    numbers = set(connection.execute(about(connection, scope_id, label)).scalars())
+    return lambda number, of: number in numbers or not names.isdisjoint(map(label_value, of))
+
+
+def _count_about(connection: Connection, scope_id: int, label: str) -> int:
+    m = memories.c
+    return connection.execute(
+        select(func.count()).where(
+            m.scope_id == scope_id,
+            m.memory_no.in_(about(connection, scope_id, label)),
+            m.forgotten_at.is_(None),
+            m.quarantined.is_(False),
+        )
+    ).scalar_one()
+
+
+def _of(keys: Sequence[str]) -> ColumnElement[bool]:
+    return or_(relations.c.subject_key.in_(keys), relations.c.object_key.in_(keys))
 
 
 def relations_of(
@@ -90,12 +149,13 @@ def relations_of(
 ) -> tuple[Relation, ...]:
     """What visible memories say of somebody, or of whom they say it, oldest first."""
     c, m = relations.c, memories.c
-    keys = [related.name_key(known.digest_key, each) for each in _names(connection, known, name)]
+    names = _names(connection, known.scope_id, label_value(name)) | {name}
+    keys = [related.name_key(known.digest_key, each) for each in names]
     conditions = [
         m.scope_id == known.scope_id,
         m.forgotten_at.is_(None),
         m.quarantined.is_(False),
-        or_(c.subject_key.in_(keys), c.object_key.in_(keys)),
+        _of(keys),
     ]
     if not include_superseded:
         conditions.append(m.superseded_by.is_(None))
@@ -129,16 +189,18 @@ def drop_unused(w: Write) -> None:
     w.connection.execute(delete(entities).where(_c.scope_id == w.scope_id, ~used))
 
 
-def _names(connection: Connection, known: KnownScope, name: str) -> set[str]:
-    """A name and every other name of the same one."""
-    label = label_value(name)
-    here = _c.scope_id == known.scope_id
+def _names(connection: Connection, scope_id: int, label: str) -> set[str]:
+    """Every name of the one who is called this; a name counts as long as a memory gives it."""
+    here = _c.scope_id == scope_id
+    given = exists().where(
+        labels.c.scope_id == scope_id, labels.c.field == FIELD, labels.c.value == _c.label
+    )
     stands_for = connection.execute(
-        select(_c.alias_of).where(here, _c.label == label)
+        select(_c.alias_of).where(here, _c.label == label, given)
     ).scalar_one_or_none()
     root = stands_for or label
-    others = connection.execute(select(_c.name).where(here, _c.alias_of == root)).scalars()
-    return {name, _name(connection, known.scope_id, root), *others}
+    others = connection.execute(select(_c.name).where(here, _c.alias_of == root, given)).scalars()
+    return {_name(connection, scope_id, each) for each in (label, root)} | set(others)
 
 
 def _name(connection: Connection, scope_id: int, label: str) -> str:

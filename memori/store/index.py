@@ -22,7 +22,6 @@ from sqlalchemy import (
     Double,
     Integer,
     Text,
-    and_,
     bindparam,
     delete,
     func,
@@ -422,24 +421,6 @@ def insert_labels(
 def clear_labels(connection: Connection, scope_id: int, place: Place) -> None:
     """Make an item no longer findable by label."""
     connection.execute(_DELETE_LABELS, {"scope": scope_id, "session": place[0], "at_seq": place[1]})
-
-
-def find_labelled(connection: Connection, scope_id: int, wanted: Mapping[str, str]) -> set[Place]:
-    """Places that carry every one of the labels `field -> value`."""
-    found: set[Place] | None = None
-    for field, value in wanted.items():
-        rows = connection.execute(
-            select(labels.c.session_no, labels.c.seq).where(
-                and_(
-                    labels.c.scope_id == scope_id,
-                    labels.c.field == field,
-                    labels.c.value == value,
-                )
-            )
-        )
-        places = {(row.session_no, row.seq) for row in rows}
-        found = places if found is None else found & places
-    return found or set()
 
 
 def label_field(key: str) -> str:

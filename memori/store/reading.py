@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 
 from memori.model import Category, Kind
+from memori.store import entities
 from memori.store.index import Place, label_pairs
 from memori.store.prepared import Prepared, in_batches
 from memori.store.tables import (
@@ -115,11 +116,10 @@ class Filter:
             return False
         return self._in_span(said) and self._known(row.recorded_at)
 
-    def carried_by(
-        self, metadata: Mapping[str, Any], tags: Sequence[str] = (), entities: Sequence[str] = ()
-    ) -> bool:
-        """Whether an item has all the labels asked for."""
-        return label_pairs(tags, entities, metadata) >= set(self.labels.items())
+    def carried_by(self, metadata: Mapping[str, Any], tags: Sequence[str] = ()) -> bool:
+        """Whether an item has the tag and the metadata asked for."""
+        wanted = {pair for pair in self.labels.items() if pair[0] != entities.FIELD}
+        return label_pairs(tags, (), metadata) >= wanted
 
     @property
     def asks_time(self) -> bool:
@@ -338,13 +338,17 @@ def list_memories(
     ):
         if value is not None:
             conditions.append(column == value)
-    conditions += _labelled(scope_id, chosen, MEMORY_SHELF, c.memory_no)
+    conditions += _labelled(connection, scope_id, chosen, MEMORY_SHELF, c.memory_no)
+    who = chosen.labels.get(entities.FIELD) if chosen.include_forgotten else None
+    is_about = None if who is None else entities.asker(connection, scope_id, who)
 
     def passes(row: Row[Any]) -> bool:
-        carries = not chosen.include_forgotten or chosen.carried_by(
-            row.metadata, row.tags, row.entities
+        carries = not chosen.include_forgotten or chosen.carried_by(row.metadata, row.tags)
+        return (
+            carries
+            and chosen.passes_memory(row)
+            and (is_about is None or is_about(row.memory_no, row.entities))
         )
-        return carries and chosen.passes_memory(row)
 
     return _page(
         connection,
@@ -376,7 +380,7 @@ def list_turns(
             .where(sessions.c.scope_id == scope_id, sessions.c.session_id == chosen.session_id)
             .scalar_subquery()
         )
-    conditions += _labelled(scope_id, chosen, c.session_no, c.seq)
+    conditions += _labelled(connection, scope_id, chosen, c.session_no, c.seq)
 
     def passes(row: Row[Any]) -> bool:
         carries = not chosen.include_forgotten or chosen.carried_by(row.metadata)
@@ -393,13 +397,31 @@ def list_turns(
     )
 
 
+def find_labelled(connection: Connection, scope_id: int, wanted: Mapping[str, str]) -> set[Place]:
+    """Places that carry every one of the labels `field -> value`."""
+    found: set[Place] | None = None
+    for name, value in wanted.items():
+        if name == entities.FIELD:
+            rows = connection.execute(entities.about(connection, scope_id, value)).scalars()
+            places = {(MEMORY_SHELF, number) for number in rows}
+        else:
+            there = select(labels.c.session_no, labels.c.seq).where(
+                labels.c.scope_id == scope_id, labels.c.field == name, labels.c.value == value
+            )
+            places = {(row.session_no, row.seq) for row in connection.execute(there)}
+        found = places if found is None else found & places
+    return found or set()
+
+
 def _labelled(
-    scope_id: int, chosen: Filter, session_no: Any, seq: Any
+    connection: Connection, scope_id: int, chosen: Filter, session_no: Any, seq: Any
 ) -> list[ColumnElement[bool]]:
     if chosen.include_forgotten:
         return []  # what is hidden has no labels, so its rows are asked
     return [
-        exists().where(
+        seq.in_(entities.about(connection, scope_id, value))  # only memories are about anybody
+        if name == entities.FIELD
+        else exists().where(
             labels.c.scope_id == scope_id,
             labels.c.field == name,
             labels.c.value == value,

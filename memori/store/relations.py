@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Row, select
@@ -31,6 +32,26 @@ def topic_of(w: Write, subject: str, predicate: str) -> str:
 def name_key(digest_key: bytes, name: str) -> str:
     """The digest of a subject or object, whatever its case and article."""
     return keyed_digest(digest_key, "named", _key(name))
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What one memory says of whom."""
+
+    subject: str
+    predicate: str
+    object: str
+
+
+def said_by(w: Write, memory_no: int) -> Said | None:
+    """What a memory says of whom, as far as that was noted."""
+    c = relations.c
+    row = w.connection.execute(
+        select(c.subject, c.predicate, c.object).where(
+            c.scope_id == w.scope_id, c.memory_no == memory_no
+        )
+    ).one_or_none()
+    return None if row is None else Said(row.subject, row.predicate, row.object)
 
 
 def link(w: Write, memory_id: str, subject: str, predicate: str, object_name: str) -> None:

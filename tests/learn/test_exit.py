@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -86,4 +87,41 @@ def test_a_program_ends_in_time_also_when_the_provider_hangs(
     said, seconds = _run(database, provider, silent)
     assert said.startswith("flush ended")
     assert seconds < _SECONDS
+    assert _contents(database) == {"The user is called Ana", "The user lives in Porto"}
+
+
+_IN_A_FUNCTION = """
+import sys
+from memori import Memori
+from openai import OpenAI
+
+def main():
+    database, url, way = sys.argv[1:]
+    memori = Memori(database)
+    client = OpenAI(api_key="k", base_url=url)
+    memori.enable() if way == "enable" else memori.register(client)
+    said = [{"role": "user", "content": "My name is Ana and I live in Porto"}]
+    client.chat.completions.create(model="m", messages=said)
+    return client
+
+client = main()
+"""
+
+
+@pytest.mark.parametrize("way", ["enable", "register"])
+def test_an_object_nobody_keeps_any_more_loses_nothing_either(
+    provider: Provider, tmp_path: Path, way: str
+) -> None:
+    database = f"sqlite:///{tmp_path}/memori.db"
+    # `register` opens the database with the first call, which may wait for it here.
+    patient = os.environ | {"MEMORI_INTERCEPT__TIME_LIMIT": "20"}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", _IN_A_FUNCTION, database, provider.url, way],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=patient,
+        check=True,
+    )
+    assert done.stderr == ""
     assert _contents(database) == {"The user is called Ana", "The user lives in Porto"}

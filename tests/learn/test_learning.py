@@ -11,7 +11,7 @@ from conftest import Clock, Opener, TestDatabase
 
 from memori import AsyncMemori, Memory
 from memori.learn.learnt import Extracted, Heard, Unavailable
-from memori.learn.rules import RuleAgent
+from memori.learn.rule_agent import RuleAgent
 from memori.store import jobs
 
 pytestmark = pytest.mark.anyio
@@ -115,6 +115,7 @@ class _Counting(RuleAgent):
     """Counts what it is given, and lets others run meanwhile."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.heard: list[list[str]] = []
 
     async def extract(self, heard: Sequence[Heard]) -> Extracted:
@@ -153,6 +154,7 @@ class _Failing(RuleAgent):
     """Cannot work until it is told to."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.works = False
         self.error: Exception = Unavailable("the provider is down")
 

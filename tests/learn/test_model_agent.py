@@ -265,3 +265,14 @@ async def test_the_agents_own_calls_are_not_intercepted(
 def test_a_provider_that_lacks_something_is_an_error_at_once(config: ProviderConfig) -> None:
     with pytest.raises(ConfigurationError, match=r"agents\..* needs|needs agents\."):
         Memori("sqlite://", provider_config=config)
+
+
+async def test_litellm_that_is_not_installed_is_a_trouble_with_a_remedy(
+    opened_file: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("memori.learn.providers.find_spec", lambda _: None)
+    memori = await opened_file(provider_config=ProviderConfig.from_litellm("ollama/llama3.2"))
+    await _say(memori, "Porto is home to me")
+    await memori.learn()
+    [job] = await memori.jobs()
+    assert job.trouble == "litellm is not installed: pip install 'memori-mcp[litellm]'"

@@ -65,6 +65,8 @@ def _learnt(text: str, speaker: str | None = None) -> list[Learnt]:
         ("Remember: I live in Porto", "fact", "The user lives in Porto"),
         ("I no longer work at Siemens", "fact", "The user no longer works at Siemens"),
         ("I don't live in Porto anymore", "fact", "The user no longer lives in Porto"),
+        ("I do not live in Porto any more now", "fact", "The user no longer lives in Porto"),
+        ("I don't work for Siemens any more", "fact", "The user no longer works at Siemens"),
     ],
 )
 def test_a_plain_statement_is_learnt(said: str, category: str, learnt: str) -> None:
@@ -98,6 +100,8 @@ def test_a_plain_statement_is_learnt(said: str, category: str, learnt: str) -> N
         "Never give up!",
         "Always a pleasure",
         "I don't live in Porto",
+        "I don't live in Baltimore",
+        "I don't work at Longerich",
         "I used to live in Porto",
         "I lived in Porto",
         "I live in fear",
