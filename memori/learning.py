@@ -287,7 +287,7 @@ class Learning(Engine):
 
         def put_off(connection: Connection) -> bool:
             now = self._time(connection)
-            if spending.spent(connection, now).tokens + cost <= cap:
+            if spending.spent(connection, now)[0] + cost <= cap:
                 return False
             spending.add(connection, claimed.scope_id, now, capped=len(claimed.jobs))
             jobs.give_back(connection, claimed, spending.next_day(now))

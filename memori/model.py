@@ -367,14 +367,12 @@ class LearningStats:
         dead: jobs given up.
         tokens_today: what the agent's model took today (UTC).
         capped_today: jobs put off today because `agents.max_tokens_per_day` was reached.
-        injected_today: tokens of the notes sent with calls that were recorded today.
     """
 
     waiting: int
     dead: int
     tokens_today: int = 0
     capped_today: int = 0
-    injected_today: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

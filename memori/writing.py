@@ -10,14 +10,14 @@ from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
 from memori import intake
-from memori.arguments import as_count, as_flag, as_id, as_ids, as_list, as_text
+from memori.arguments import as_flag, as_id, as_ids, as_list, as_text
 from memori.engine import Engine, Moment
 from memori.errors import InvalidArgument
 from memori.ids import new_id
 from memori.intake import Rejected
 from memori.messages import as_turn
 from memori.model import Category, Forgotten, JsonObject, Receipt, Turn, Undone
-from memori.store import edits, forgetting, maintenance, memories, spending, turns, undo
+from memori.store import edits, forgetting, maintenance, memories, turns, undo
 from memori.store.operations import Write, revive
 
 #: More turns than this in one `record` are prepared off the event loop.
@@ -129,7 +129,6 @@ class Writing(Engine):
         agent_id: str | None = None,
         source: str | None = None,
         learn: bool | None = None,
-        injected: int = 0,
         operation_id: str | None = None,
         user_id: str | None = None,
         namespace: str | None = None,
@@ -144,7 +143,6 @@ class Writing(Engine):
             source: who said it, for turns that do not say so; by default by role.
             learn: make memories of them, soon and in the background; by default where
                 `learning.enabled` is true.
-            injected: tokens of notes that were sent with this exchange; `stats` sums them by day.
             operation_id: makes a repeated call answer what the first one did.
             user_id: another user than the object's.
             namespace: another namespace than the object's.
@@ -164,7 +162,6 @@ class Writing(Engine):
         learns = self._settings.learning.enabled is True
         if learn is not None:
             learns = as_flag(learn, "learn")
-        notes = as_count(injected, "injected") if injected else 0
         chosen = self._session(session_id)
         if chosen is None and operation_id is not None:
             # A repeated call must find the session that the first one made.
@@ -188,18 +185,12 @@ class Writing(Engine):
             "agent_id": agent,
             "turns": [_turn_payload(turn) for turn in given],
         }
-
-        def body(w: Write) -> turns.Recorded:
-            if notes:
-                spending.add(w.connection, w.scope_id, w.now, injected=notes)
-            return turns.record(w, chosen, given, agent, learn=learns, drop=not keeps)
-
         recorded = await self._write(
             "record",
             scope,
             operation_id,
             payload,
-            body,
+            lambda w: turns.record(w, chosen, given, agent, learn=learns),
             encode=turns.pack,
             decode=turns.unpack,
             now=now,

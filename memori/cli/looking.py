@@ -119,7 +119,6 @@ async def stats(memori: AsyncMemori, args: argparse.Namespace, out: Output) -> E
             + (f", {learning.dead:,} dead" if learning.dead else ""),
             "learning": f"{learning.tokens_today:,} tokens today"
             + (f", {learning.capped_today:,} put off" if learning.capped_today else ""),
-            "notes sent": f"{learning.injected_today:,} tokens today",
             "short-term": _short_term(found.promotion),
             "oldest": moment(found.oldest),
             "newest": moment(found.newest),

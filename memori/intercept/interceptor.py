@@ -207,7 +207,6 @@ class Interceptor:
         provider: str,
         at: datetime,
         seconds: float,
-        injected: int,
     ) -> None:
         """Begin to record an exchange.
 
@@ -218,7 +217,6 @@ class Interceptor:
             provider: the client library it went through.
             at: when it was asked.
             seconds: how long the answer took, a stream to its end.
-            injected: tokens of the notes it was sent.
         """
         reply = read()
         turns = self._turns(place, asked, reply, provider, at, seconds)
@@ -230,7 +228,6 @@ class Interceptor:
                 session_id=place.session_id,
                 agent_id=place.agent_id,
                 turns=tuple(turns),
-                injected=injected,
             )
             self._recorder.add(exchange)
 

@@ -24,8 +24,7 @@ _UNREADABLE = ".unreadable"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
-    """One exchange ready to be recorded; `turns` and `injected` as `AsyncMemori.record` takes
-    them."""
+    """One exchange ready to be recorded; `turns` as `AsyncMemori.record` takes them."""
 
     operation_id: str
     namespace: str
@@ -33,7 +32,6 @@ class Exchange:
     session_id: str
     agent_id: str | None
     turns: tuple[Mapping[str, Any], ...]
-    injected: int = 0
 
 
 class Spool:

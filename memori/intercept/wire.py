@@ -14,7 +14,6 @@ from typing import Any, Protocol, cast
 
 from memori.intercept.block import holds_block, strip_blocks
 from memori.messages import text_of
-from memori.text.tokens import estimate_tokens
 
 Body = Mapping[str, Any]
 Message = Mapping[str, Any]
@@ -49,11 +48,6 @@ class Notes:
 
     def __bool__(self) -> bool:
         return bool(self.standing or self.recalled)
-
-    @property
-    def tokens(self) -> int:
-        """What they cost a call, estimated."""
-        return estimate_tokens(self.standing) + estimate_tokens(self.recalled)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

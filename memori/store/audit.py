@@ -188,7 +188,7 @@ def count_rows(connection: Connection, scope_id: int, now: datetime) -> dict[str
         ).scalar_one()
 
     queue = jobs.count(connection, now, scope_id)
-    spent = spending.spent(connection, now, scope_id)
+    tokens, capped = spending.spent(connection, now, scope_id)
     here, seen = m.scope_id == scope_id, m.forgotten_at.is_(None)
     said = and_(t.scope_id == scope_id, t.forgotten_at.is_(None))
     span = connection.execute(
@@ -211,9 +211,7 @@ def count_rows(connection: Connection, scope_id: int, now: datetime) -> dict[str
         ).scalar_one(),
         "oldest": min(firsts, default=None),
         "newest": max(lasts, default=None),
-        "learning": LearningStats(
-            queue.waiting, queue.dead, spent.tokens, spent.capped, spent.injected
-        ),
+        "learning": LearningStats(queue.waiting, queue.dead, tokens, capped),
         "promotion": promotions.stats(connection, scope_id),
     }
 

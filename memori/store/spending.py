@@ -1,8 +1,7 @@
-"""What the memory agent's model costs, and what notes cost, by user and day (UTC)."""
+"""What the memory agent's model costs, by user and day (UTC)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, func, select, update
@@ -24,54 +23,28 @@ def next_day(now: datetime) -> datetime:
     return later.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """Of one day: tokens the model took, jobs put off, tokens of notes sent with calls."""
-
-    tokens: int
-    capped: int
-    injected: int
-
-
 def add(
-    connection: Connection,
-    scope_id: int,
-    now: datetime,
-    *,
-    tokens: int = 0,
-    capped: int = 0,
-    injected: int = 0,
+    connection: Connection, scope_id: int, now: datetime, *, tokens: int = 0, capped: int = 0
 ) -> None:
-    """Count tokens spent, jobs put off because the day's are spent, or tokens of notes sent."""
+    """Count tokens spent, or jobs put off because the day's are spent."""
     if read_scope(connection, scope_id, hold=True) is None:
         return  # erased meanwhile
     here = (_c.scope_id == scope_id, _c.day == day_of(now))
     changed = connection.execute(
-        update(spending)
-        .where(*here)
-        .values(
-            tokens=_c.tokens + tokens,
-            capped=_c.capped + capped,
-            injected=_c.injected + injected,
-        )
+        update(spending).where(*here).values(tokens=_c.tokens + tokens, capped=_c.capped + capped)
     )
     if not changed.rowcount:
         connection.execute(
             spending.insert().values(
-                scope_id=scope_id,
-                day=day_of(now),
-                tokens=tokens,
-                capped=capped,
-                injected=injected,
+                scope_id=scope_id, day=day_of(now), tokens=tokens, capped=capped
             )
         )
 
 
-def spent(connection: Connection, now: datetime, scope_id: int | None = None) -> Spent:
-    """What today has cost, one user or all."""
+def spent(connection: Connection, now: datetime, scope_id: int | None = None) -> tuple[int, int]:
+    """Tokens spent and jobs put off today, by one user or by all."""
     where = [_c.day == day_of(now)]
     if scope_id is not None:
         where.append(_c.scope_id == scope_id)
-    sums = [func.sum(column) for column in (_c.tokens, _c.capped, _c.injected)]
-    row = connection.execute(select(*sums).where(*where)).one()
-    return Spent(*(int(value or 0) for value in row))
+    row = connection.execute(select(func.sum(_c.tokens), func.sum(_c.capped)).where(*where)).one()
+    return int(row[0] or 0), int(row[1] or 0)
