@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, bindparam, func, select
 from memori.ids import new_id
 from memori.intake import NewTurn, offset_minutes
 from memori.model import Receipt, Status, as_json
-from memori.store import index, jobs
+from memori.store import index, jobs, spending
 from memori.store.memories import has_tombstones, is_tombstoned
 from memori.store.operations import Write, revive
 from memori.store.prepared import Prepared
@@ -77,6 +77,7 @@ def record(
     agent_id: str | None,
     *,
     learn: bool = False,
+    injected: int = 0,
 ) -> Recorded:
     """Append turns to a session in the order given.
 
@@ -86,6 +87,7 @@ def record(
         given: each turn, cleaned, or why it cannot be kept.
         agent_id: recorded on each turn.
         learn: ask for those written now to be learnt from, in the same transaction.
+        injected: tokens of notes that went with the call, to be counted.
 
     Returns:
         One receipt a turn, in the same order, and where the stored ones are.
@@ -137,6 +139,8 @@ def record(
         w.event("recorded", "session", session_id, detail=detail)
         if learn and any(row["source"] in jobs.LEARNT_FROM for row in rows):
             jobs.enqueue(w, session_no, first, seq - 1)
+    if injected:
+        spending.add_injected(w.connection, w.scope_id, w.now, injected)
     return Recorded(session_id, tuple(receipts), seqs)
 
 
