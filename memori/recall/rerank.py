@@ -58,6 +58,9 @@ _QUESTION_CHARS = 200
 _FADE = timedelta(days=3)
 #: So many names in a text are as good as more.
 _NAMES = 2
+#: Who asks may mistake who said it: where others said what fits better, the named count for less,
+#: by this power of how well theirs fits.
+_NAMED_DOUBT = 2
 _END_MARKS = ("", ".", ",", "!", "?", ";", ":", ")", '"', "\u201d", "\u2026")
 
 
@@ -157,7 +160,7 @@ def rerank(query: Query, found: Sequence[tuple[Candidate, Row]]) -> list[Ranked]
         session=max((c.session for c, _ in found), default=0.0) or 1.0,
         meaning=max((c.meaning or 0.0 for c, _ in found), default=0.0),
     )
-    around = _Around.of(found, best)
+    around = _Around.of(query, found, best)
     ranked = [_fuse(query, candidate, row, best, around) for candidate, row in found]
     ranked.sort(key=lambda item: (-item.score, item.session_no, item.seq))
     return ranked
@@ -178,14 +181,18 @@ class _Around:
     """What the candidates tell of each other.
 
     `asking` are those that ask: by place, who asked, and from 0 to 1 how well and how shortly
-    the question asked there fits the one asked now. `speakers` are the words of all their names.
+    the question asked there fits the one asked now. `speakers` are the words of all their names,
+    `named` the speakers whom the question names, `named_fit` from 0 to 1 how well the best of what
+    they said fits beside the best of all.
     """
 
     asking: Mapping[tuple[int, int], tuple[str | None, float]]
     speakers: frozenset[str]
+    named: frozenset[str]
+    named_fit: float
 
     @classmethod
-    def of(cls, found: Sequence[tuple[Candidate, Row]], best: _Best) -> _Around:
+    def of(cls, query: Query, found: Sequence[tuple[Candidate, Row]], best: _Best) -> _Around:
         asking: dict[tuple[int, int], tuple[str | None, float]] = {}
         for candidate, row in found:
             if row.kind == "turn" and _asks(row.text[-_QUESTION_CHARS:]):
@@ -196,7 +203,14 @@ class _Around:
                 short = min(1.0, _QUESTION_CHARS / len(row.text))
                 asking[row.session_no, row.seq] = (row.speaker or row.role, fit * short)
         names = {row.speaker for _, row in found if row.speaker}
-        return cls(asking, frozenset[str]().union(*map(_name_words, names)))
+        named = frozenset(name for name in names if not query.words.isdisjoint(_name_words(name)))
+        theirs = max((c.own for c, row in found if row.speaker in named), default=0.0)
+        return cls(
+            asking,
+            frozenset[str]().union(*map(_name_words, names)),
+            named,
+            (theirs / best.own) ** _NAMED_DOUBT,
+        )
 
 
 def _fuse(query: Query, candidate: Candidate, row: Row, best: _Best, around: _Around) -> Ranked:
@@ -262,8 +276,10 @@ def _turn_signals(
         if user:
             values["user"] = 1.0
             values.update(_manner(query, candidate, row, words))
-        if _is_author(query, row):
+        if user and query.first_person:
             values["author"] = 1.0
+        elif row.speaker in around.named and around.named_fit:
+            values["author"] = around.named_fit
         if not _PERSONAL.isdisjoint(words) or _speaks_of_itself(text):
             values["personal"] = 1.0
     if user:
@@ -329,13 +345,6 @@ def _count_names(text: str, speakers: frozenset[str]) -> int:
 
 def _speaks_of_itself(text: str) -> bool:
     return not text.isascii() and _PERSONAL_EASTERN.search(text) is not None
-
-
-def _is_author(query: Query, row: Row) -> bool:
-    """Whether a turn was said by whom the question names, or by the user who asks of themself."""
-    if row.speaker and not query.words.isdisjoint(_name_words(row.speaker)):
-        return True
-    return query.first_person and row.role == "user"
 
 
 @lru_cache(maxsize=1_024)
