@@ -58,9 +58,6 @@ _QUESTION_CHARS = 200
 _FADE = timedelta(days=3)
 #: So many names in a text are as good as more.
 _NAMES = 2
-#: Who asks may mistake who said it: where others said what fits better, the named count for less,
-#: by this power of how well theirs fits.
-_NAMED_DOUBT = 2
 _END_MARKS = ("", ".", ",", "!", "?", ";", ":", ")", '"', "\u201d", "\u2026")
 
 
@@ -182,14 +179,13 @@ class _Around:
 
     `asking` are those that ask: by place, who asked, and from 0 to 1 how well and how shortly
     the question asked there fits the one asked now. `speakers` are the words of all their names,
-    `named` the speakers whom the question names, `named_fit` from 0 to 1 how well the best of what
-    they said fits beside the best of all.
+    `named` the speakers whom the question names, `trust_in_name` from 0.5 to 1 how much that counts.
     """
 
     asking: Mapping[tuple[int, int], tuple[str | None, float]]
     speakers: frozenset[str]
     named: frozenset[str]
-    named_fit: float
+    trust_in_name: float
 
     @classmethod
     def of(cls, query: Query, found: Sequence[tuple[Candidate, Row]], best: _Best) -> _Around:
@@ -204,12 +200,18 @@ class _Around:
                 asking[row.session_no, row.seq] = (row.speaker or row.role, fit * short)
         names = {row.speaker for _, row in found if row.speaker}
         named = frozenset(name for name in names if not query.words.isdisjoint(_name_words(name)))
-        theirs = max((c.own for c, row in found if row.speaker in named), default=0.0)
+        # Who asks may mistake who said it: the named count for down to half as much where what
+        # others said fits better.
+        theirs = [c for c, row in found if row.speaker in named]
+        fit = max((c.own for c in theirs), default=0.0) / best.own
+        if best.meaning:
+            near = max((c.meaning or 0.0 for c in theirs), default=0.0)
+            fit = max(fit, near / best.meaning)
         return cls(
             asking,
             frozenset[str]().union(*map(_name_words, names)),
             named,
-            (theirs / best.own) ** _NAMED_DOUBT,
+            0.5 + 0.5 * fit,
         )
 
 
@@ -278,8 +280,8 @@ def _turn_signals(
             values.update(_manner(query, candidate, row, words))
         if user and query.first_person:
             values["author"] = 1.0
-        elif row.speaker in around.named and around.named_fit:
-            values["author"] = around.named_fit
+        elif row.speaker in around.named:
+            values["author"] = around.trust_in_name
         if not _PERSONAL.isdisjoint(words) or _speaks_of_itself(text):
             values["personal"] = 1.0
     if user:
