@@ -179,7 +179,7 @@ class _Around:
 
     `asking` are those that ask: by place, who asked, and from 0 to 1 how well and how shortly
     the question asked there fits the one asked now. `speakers` are the words of all their names,
-    `named` the speakers whom the question names, `trust_in_name` from 0.5 to 1 how much that counts.
+    `named` the speakers whom the question names, `trust_in_name` from 0.5 to 1 what that counts.
     """
 
     asking: Mapping[tuple[int, int], tuple[str | None, float]]
