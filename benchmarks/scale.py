@@ -292,7 +292,7 @@ def run(arguments: argparse.Namespace) -> None:
     owners: OwnersRow | None = None
     with TemporaryDirectory(prefix="memori-scale-", dir=arguments.folder) as root:
         sizes = asyncio.run(measure_sizes(Path(root), arguments.turns, shape, plan, progress))
-    print(render_sizes(sizes), end="\n\n")
+    print(render_sizes(sizes), end="\n\n", flush=True)  # the owners take long
     if arguments.owners:
         with TemporaryDirectory(prefix="memori-owners-", dir=arguments.folder) as root:
             owners = asyncio.run(

@@ -27,6 +27,8 @@ ENOUGH = 0.56
 #: What speaks for a hit that nothing else does, in words of the question; and the number of items
 #: at which the smallness of a memory speaks for it as much as one more word.
 DOUBT, SMALL = 0.5, 20.0
+#: What speaks for a turn that holds a rare word of a request.
+HELPFUL = 0.14
 #: What a name weighs beside another word where speakers are known by name.
 NAME_WEIGHT = 3.0
 #: So many words that one item holds make up for any unknown name.
@@ -115,9 +117,15 @@ def _missed(query: Query, searched: Searched) -> list[str]:
 
 
 def _fit(query: Query, look: Look, names: frozenset[str]) -> float:
-    """How much of a question stands together in one window of the best hits, about 0 to 1."""
+    """How much of a question stands together in one window of the best hits, about 0 to 1.
+
+    One rare word is enough in a memory, a statement that somebody chose to keep, and says something
+    for a turn where something is requested, which is helped by what comes near. A name that nobody
+    here ever used speaks against both, though not against a memory for a request.
+    """
     searched = look.searched
-    if _holds_rare_word(query, look, names):
+    known = any(map(searched.knows, names)) or not names
+    if (known or query.asks_advice) and _holds_rare_word(query, look, memories=True):
         return 1.0
     told = [t for t in query.terms if _is_telling(query, t) and t not in names]
     if len(told) >= ALL_TOGETHER and all(map(searched.knows, told)):
@@ -138,20 +146,15 @@ def _fit(query: Query, look: Look, names: frozenset[str]) -> float:
         best = max(best, covered)
     doubt = DOUBT + SMALL / max(1, searched.items)
     share = (best + doubt) / (sum(weights.values()) + doubt)
+    if known and query.asks_advice and _holds_rare_word(query, look, memories=False):
+        share += HELPFUL
     return share + max(0.0, look.meaning - CLEAR_MEANING)
 
 
-def _holds_rare_word(query: Query, look: Look, names: frozenset[str]) -> bool:
-    """Whether one of the hits holds a rare word of the question, where that is enough.
-
-    It is for a memory, one statement that somebody chose to keep, and for whoever wants something
-    done and is helped by what comes near. A name that nobody here ever used speaks against it.
-    """
-    searched, advice = look.searched, query.asks_advice
-    strange = bool(names) and not any(map(searched.knows, names))
-    if strange and not advice:
-        return False
-    places = {place for place in look.places if place < FIRST_TURN or (advice and not strange)}
+def _holds_rare_word(query: Query, look: Look, *, memories: bool) -> bool:
+    """Whether a memory among the hits, or a turn, holds a rare word of the question."""
+    searched = look.searched
+    places = {place for place in look.places if (place < FIRST_TURN) == memories}
     rare = RARE * idf_of(searched.items, 0)
     held = [
         searched.found[term]

@@ -12,7 +12,7 @@ from sqlalchemy import Row as SqlRow
 
 from memori.model import Hit, Recalled
 from memori.recall.abstain import LOOKED_AT, Look, Searched, why_nothing_fits
-from memori.recall.alike import find_alike
+from memori.recall.alike import SAME_MEANING, find_alike, find_enlarged
 from memori.recall.candidates import RECALL_POOL, Found, OpenScope, find_eligible
 from memori.recall.hits import Shown, by_scope, ids_of, origins_of, to_hits
 from memori.recall.query import Query
@@ -87,6 +87,8 @@ def find_hits(
             return Recalled(withheld=reason)
     ranked = ranked[: limit * 2]
     alike = find_alike(ranked, to_rank) if fold else {}
+    if fold and meaning is not None:
+        alike = _with_same_meaning(connection, ranked, to_rank, found, alike, meaning)
     if alike:
         ranked = [place for place in ranked if (place.session_no, place.seq) not in alike]
     folded = _fold(connection, ranked, found, limit)
@@ -181,6 +183,36 @@ def _fold(
         if slots:
             slot_of.update(dict.fromkeys(said, slots[0]))
     return kept
+
+
+def _with_same_meaning(
+    connection: Connection,
+    ranked: Sequence[Ranked],
+    to_rank: Mapping[Place, Row],
+    found: Mapping[Place, Found],
+    alike: Mapping[Place, Place],
+    meaning: Meaning,
+) -> dict[Place, Place]:
+    """What is alike, and the memories of a scope that say the same in more words, or fewer."""
+    shelves: dict[OpenScope, list[Place]] = {}
+    for item in ranked:
+        place = (item.session_no, item.seq)
+        if to_rank[place].kind == "memory" and place not in alike:
+            shelves.setdefault(found[place].scope, []).append(place)
+    same: dict[Place, Place] = {}
+    for scope, places in shelves.items():
+        pairs = find_enlarged(places, to_rank)
+        if not pairs:
+            continue
+        numbers = {place: found[place].place[1] for pair in pairs for place in pair}
+        vectors = meaning.memories(connection, scope.scope_id, sorted(numbers.values()))
+        for better, worse in pairs:
+            if same.keys().isdisjoint((better, worse)) and (
+                vectors.cosine(numbers[better], numbers[worse]) >= SAME_MEANING
+            ):
+                same[worse] = better
+    # What said the same as one that is folded now goes where that one goes.
+    return {place: same.get(better, better) for place, better in alike.items()} | same
 
 
 def _with_alike(

@@ -255,6 +255,34 @@ class Meaning:
             return None
         return Nearness(np.concatenate(places), np.concatenate(cosines))
 
+    def memories(
+        self, connection: Connection, scope_id: int, numbers: Sequence[int]
+    ) -> MemoryVectors:
+        """The vectors of some memories, to be compared with each other."""
+        state = vectors.read_state(connection, scope_id)
+        if state is None or state.generation is None or state.generation not in self._storage:
+            return MemoryVectors({})
+        storage = self._storage[state.generation]
+        found = vectors.read_memories(connection, scope_id, state.generation, numbers)
+        return MemoryVectors({number: unpack([blob], storage)[0] for number, blob in found.items()})
+
+
+class MemoryVectors:
+    """Vectors of memories of one scope and generation, by their numbers."""
+
+    def __init__(self, by_number: Mapping[int, NDArray[Any]]) -> None:
+        self._by_number = by_number
+
+    def cosine(self, one: int, other: int) -> float:
+        """How near two memories are in meaning; 0 where one has no vector."""
+        import numpy as np
+
+        if one not in self._by_number or other not in self._by_number:
+            return 0.0
+        a, b = (self._by_number[number].astype(np.float32) for number in (one, other))
+        lengths = float(np.linalg.norm(a) * np.linalg.norm(b))
+        return float(a @ b) / lengths if lengths else 0.0
+
 
 def _as_nearness(
     compared: pgvector.Compared, question: Vectors, storage: Storage

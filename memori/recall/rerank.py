@@ -161,7 +161,7 @@ def rerank(query: Query, found: Sequence[tuple[Candidate, Row]]) -> list[Ranked]
         session=max((c.session for c, _ in found), default=0.0) or 1.0,
         meaning=max((c.meaning or 0.0 for c, _ in found), default=0.0),
     )
-    around = _Around.of(found, best)
+    around = _Around.of(query, found, best)
     ranked = [_fuse(query, candidate, row, best, around) for candidate, row in found]
     ranked.sort(key=lambda item: (-item.score, item.session_no, item.seq))
     return ranked
@@ -182,14 +182,17 @@ class _Around:
     """What the candidates tell of each other.
 
     `asking` are those that ask: by place, who asked, and from 0 to 1 how well and how shortly
-    the question asked there fits the one asked now. `speakers` are the words of all their names.
+    the question asked there fits the one asked now. `speakers` are the words of all their names,
+    `named` the speakers whom the question names, `trust_in_name` from 0.5 to 1 what that counts.
     """
 
     asking: Mapping[tuple[int, int], tuple[str | None, float]]
     speakers: frozenset[str]
+    named: frozenset[str]
+    trust_in_name: float
 
     @classmethod
-    def of(cls, found: Sequence[tuple[Candidate, Row]], best: _Best) -> _Around:
+    def of(cls, query: Query, found: Sequence[tuple[Candidate, Row]], best: _Best) -> _Around:
         asking: dict[tuple[int, int], tuple[str | None, float]] = {}
         for candidate, row in found:
             if row.kind == "turn" and _asks(row.text[-_QUESTION_CHARS:]):
@@ -200,7 +203,20 @@ class _Around:
                 short = min(1.0, _QUESTION_CHARS / len(row.text))
                 asking[row.session_no, row.seq] = (row.speaker or row.role, fit * short)
         names = {row.speaker for _, row in found if row.speaker}
-        return cls(asking, frozenset[str]().union(*map(_name_words, names)))
+        named = frozenset(name for name in names if not query.words.isdisjoint(_name_words(name)))
+        # Who asks may mistake who said it: the named count for down to half as much where what
+        # others said fits better.
+        theirs = [c for c, row in found if row.speaker in named]
+        fit = max((c.own for c in theirs), default=0.0) / best.own
+        if best.meaning:
+            near = max((c.meaning or 0.0 for c in theirs), default=0.0)
+            fit = max(fit, near / best.meaning)
+        return cls(
+            asking,
+            frozenset[str]().union(*map(_name_words, names)),
+            named,
+            0.5 + 0.5 * fit,
+        )
 
 
 def _fuse(query: Query, candidate: Candidate, row: Row, best: _Best, around: _Around) -> Ranked:
@@ -270,8 +286,10 @@ def _turn_signals(
         if user:
             values["user"] = 1.0
             values.update(_manner(query, candidate, row, words))
-        if _is_author(query, row):
+        if user and query.first_person:
             values["author"] = 1.0
+        elif row.speaker in around.named:
+            values["author"] = around.trust_in_name
         if not _PERSONAL.isdisjoint(words) or _speaks_of_itself(text):
             values["personal"] = 1.0
     if user:
@@ -337,13 +355,6 @@ def _count_names(text: str, speakers: frozenset[str]) -> int:
 
 def _speaks_of_itself(text: str) -> bool:
     return not text.isascii() and _PERSONAL_EASTERN.search(text) is not None
-
-
-def _is_author(query: Query, row: Row) -> bool:
-    """Whether a turn was said by whom the question names, or by the user who asks of themself."""
-    if row.speaker and not query.words.isdisjoint(_name_words(row.speaker)):
-        return True
-    return query.first_person and row.role == "user"
 
 
 @lru_cache(maxsize=1_024)

@@ -277,6 +277,21 @@ def store(
         _mark(connection, scope_id, added=1)
 
 
+def read_memories(
+    connection: Connection, scope_id: int, generation: str, numbers: Sequence[int]
+) -> dict[int, bytes]:
+    """The vectors of these memories in one generation, by number; those that have one."""
+    found = connection.execute(
+        select(_v.seq, _v.vector).where(
+            _v.scope_id == scope_id,
+            _v.session_no == MEMORY_SHELF,
+            _v.seq.in_(numbers),
+            _v.generation == generation,
+        )
+    )
+    return {row.seq: row.vector for row in found}
+
+
 def read_pages(
     connection: Connection, scope_id: int, generation: str, after: int = 0
 ) -> Iterator[list[tuple[int, int, bytes]]]:

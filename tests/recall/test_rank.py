@@ -147,6 +147,17 @@ def test_the_author_named_in_the_question_comes_first(index: Index) -> None:
         assert index.rows[first.session_no, first.seq].speaker == name
 
 
+def test_the_author_named_counts_for_less_where_somebody_else_said_what_fits(index: Index) -> None:
+    index.session(8, ("Ben", "The charity race made me realise how much rest matters."))
+    shared = "What did {} realise at the charity race about rest?"
+    of_ben, of_ann = (index.recall(shared.format(name)) for name in ("Ben", "Ann"))
+    assert of_ben[0].values["author"] == 1
+    assert (of_ann[0].session_no, of_ann[0].seq) == (8, 0)
+    theirs = [item.values["author"] for item in of_ann if "author" in item.values]
+    assert theirs
+    assert 0.5 <= max(theirs) < 0.8
+
+
 def test_a_question_about_oneself_prefers_the_users_own_words() -> None:
     made = Index()
     made.session(

@@ -115,6 +115,13 @@ async def test_a_request_is_helped_by_what_a_turn_says_of_it(memori: AsyncMemori
     assert "FastAPI" in texts(answer)[0]
 
 
+async def test_one_word_of_a_long_request_is_no_help(memori: AsyncMemori) -> None:
+    await _talk(memori)
+    await memori.record([{"role": "user", "content": "I'm building a FastAPI project"}])
+    request = "Can you suggest cushioned sneakers with grippy soles for my marathon project?"
+    assert (await memori.recall(request)).withheld is not None
+
+
 async def test_search_shows_what_recall_withholds(memori: AsyncMemori) -> None:
     await _talk(memori)
     question = "What did Ingrid paint at the workshop in Oslo?"
@@ -174,6 +181,7 @@ async def test_memories_of_other_wording_fold_with_the_turns_behind_them(
         ("Ana likes strong black coffee", "Ana does not like strong black coffee"),
         ("Ana lent Ben the ladder", "Ben lent Ana the ladder"),
         ("Ana moved to Porto in spring", "Ana moved to Lisbon in spring"),
+        ("Ana drinks coffee before breakfast", "Ana drinks coffee after breakfast"),
     ],
 )
 async def test_what_differs_in_substance_is_not_folded(
