@@ -26,10 +26,14 @@ _DECORATED = "original_function"
 class _Inside:
     """The function inside a decorated one, replaced."""
 
-    def __init__(self, decorated: Any, make: Callable[[Any], Any]) -> None:
+    def __init__(self, public: Any, make: Callable[[Any], Any]) -> None:
+        decorated = public
+        # Newer versions put a function that chooses an implementation over the decorated one.
+        while _DECORATED not in decorated.__code__.co_freevars:
+            decorated = getattr(decorated, "__wrapped__", None)
+            if decorated is None:
+                raise AttributeError(f"{public.__name__} is decorated in another way")
         names: Sequence[str] = decorated.__code__.co_freevars
-        if _DECORATED not in names:
-            raise AttributeError(f"{decorated.__name__} is decorated in another way")
         self._cell: Any = decorated.__closure__[names.index(_DECORATED)]
         self._original = self._cell.cell_contents
         self._cell.cell_contents = self._ours = make(self._original)
@@ -56,9 +60,10 @@ class _Collected:
             call.done(self._read)
 
     def _read(self) -> Reply:
-        hidden = [get(chunk, "_hidden_params") for chunk in self.chunks]
-        usage = [{"usage": get(each, "usage")} for each in hidden if get(each, "usage")]
-        return _WIRE.streamed([*self.chunks, *usage])
+        hidden = [get(get(chunk, "_hidden_params"), "usage") for chunk in self.chunks]
+        # Nothing is counted where the provider was not asked to.
+        counted = [{"usage": usage} for usage in hidden if get(usage, "prompt_tokens")]
+        return _WIRE.streamed([*self.chunks, *counted])
 
 
 #: Streams of litellm under way.

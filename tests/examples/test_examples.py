@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from client_libraries import need
 
 from benchmarks.provider import Provider
 from memori import Memori
@@ -115,7 +116,7 @@ def test_simple_multi_user(tmp_path: Path, provider: Provider) -> None:
 @pytest.fixture
 def service(tmp_path: Path, provider: Provider) -> Iterator[str]:
     """The web service, as its documentation starts it."""
-    pytest.importorskip("fastapi")
+    need("fastapi")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -46,6 +46,12 @@ class Shape:
     client: str
     call: Make
     streams: bool
+    repeats: bool = True
+
+    @property
+    def tells_usage(self) -> bool:
+        """Whether the answer counts its tokens; a chat stream does so only when asked."""
+        return not (self.streams and "chat" in self.name)
 
     def make_client(self, provider: Provider, **more: Any) -> Any:
         """A client of this shape's class that talks to the loopback provider."""
@@ -56,6 +62,10 @@ class Shape:
             azure = {"azure_endpoint": provider.address, "api_version": "2024-10-21"}
             return getattr(openai, self.client)(api_key="test", **azure, **more)
         return getattr(openai, self.client)(api_key="test", base_url=provider.url, **more)
+
+    async def close(self, client: Any) -> None:
+        """Close its connections."""
+        await settle(client.close())
 
 
 async def settle(value: Any) -> Any:

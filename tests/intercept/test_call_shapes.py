@@ -1,13 +1,16 @@
-"""Each call shape of each client: injected, recorded once, answer intact, tools intact."""
+"""Each call shape of each client and framework: injected, recorded once, answer, tools intact."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from call_shapes import SHAPES, Seen, Shape, settle
+from call_shapes import SHAPES, Shape
+from framework_shapes import FRAMEWORK_SHAPES, FrameworkShape
 from intercepted import Enable, turns_of
 
 from benchmarks.provider import Provider
@@ -15,19 +18,30 @@ from memori import Memori
 
 pytest_plugins = ["intercept_fixtures"]
 pytestmark = pytest.mark.anyio
+AnyShape = Shape | FrameworkShape
+ALL: list[AnyShape] = [*SHAPES, *FRAMEWORK_SHAPES]
 each_shape = pytest.mark.parametrize(
-    "shape", SHAPES, ids=[f"{shape.client}.{shape.name}" for shape in SHAPES]
+    "shape",
+    [
+        pytest.param(
+            shape,
+            id=f"{shape.client}.{shape.name}",
+            # The frameworks' own warnings are theirs.
+            marks=[pytest.mark.filterwarnings("ignore")] if shape in FRAMEWORK_SHAPES else [],
+        )
+        for shape in ALL
+    ],
 )
 REPOSITORY = Path(__file__).resolve().parents[2]
 QUESTION = "Which city suits me?"
 
 
-async def _call(shape: Shape, provider: Provider, tools: bool = False) -> Seen:
-    client = shape.make_client(provider)
-    try:
-        return await shape.call(client, QUESTION, tools)
-    finally:
-        await settle(client.close())
+@pytest.fixture
+async def client(shape: AnyShape, provider: Provider) -> AsyncIterator[Any]:
+    """A client of this shape, made before anything is enabled."""
+    made = shape.make_client(provider)
+    yield made
+    await shape.close(made)
 
 
 def _enabled(enable: Enable) -> Memori:
@@ -37,20 +51,24 @@ def _enabled(enable: Enable) -> Memori:
 
 
 @each_shape
-async def test_notes_are_injected(shape: Shape, provider: Provider, enable: Enable) -> None:
+async def test_notes_are_injected(
+    shape: AnyShape, client: Any, provider: Provider, enable: Enable
+) -> None:
     _enabled(enable)
-    await _call(shape, provider)
+    await shape.call(client, QUESTION)
     assert json.dumps(provider.bodies).count("Ana lives in Porto") == 1
 
 
 @each_shape
 async def test_an_exchange_is_recorded_once(
-    shape: Shape, provider: Provider, enable: Enable
+    shape: AnyShape, provider: Provider, enable: Enable
 ) -> None:
     memori = _enabled(enable)
-    provider.failures = [500]  # the client tries again
-    await _call(shape, provider)
-    assert len(provider.bodies) == 2
+    client = shape.make_client(provider)  # after enabling
+    provider.failures = [500] if shape.repeats else []  # the client tries again
+    await shape.call(client, QUESTION)
+    await shape.close(client)
+    assert len(provider.bodies) == 1 + shape.repeats
     user, assistant = turns_of(memori)
     assert (user.role, user.content, dict(user.metadata)) == ("user", QUESTION, {})
     assert assistant.role == "assistant"
@@ -60,28 +78,28 @@ async def test_an_exchange_is_recorded_once(
     assert metadata.pop("model") in ("gpt-4o-mini", "claude-haiku-4-5")
     assert metadata.pop("provider") == shape.library
     assert metadata.pop("finish") in ("stop", "completed", "end_turn")
-    # A chat stream only tells its usage when the caller asks for it.
-    counted = not (shape.streams and "chat" in shape.name)
-    assert metadata == ({"usage": {"input": 11, "output": 5}} if counted else {})
+    assert metadata == ({"usage": {"input": 11, "output": 5}} if shape.tells_usage else {})
 
 
 @each_shape
 async def test_the_answer_is_what_it_is_without_memori(
-    shape: Shape, provider: Provider, enable: Enable
+    shape: AnyShape, client: Any, provider: Provider, enable: Enable
 ) -> None:
-    plain = await _call(shape, provider)
+    plain = await shape.call(client, QUESTION)
     _enabled(enable)
-    seen = await _call(shape, provider)
+    seen = await shape.call(client, QUESTION)
     assert seen == plain
     assert seen.raw is None or seen.raw == provider.streamed[-1]
     assert provider.bodies[0].keys() <= provider.bodies[1].keys()
 
 
 @each_shape
-async def test_tools_are_intact(shape: Shape, provider: Provider, enable: Enable) -> None:
-    plain = await _call(shape, provider, tools=True)
+async def test_tools_are_intact(
+    shape: AnyShape, client: Any, provider: Provider, enable: Enable
+) -> None:
+    plain = await shape.call(client, QUESTION, True)
     memori = _enabled(enable)
-    seen = await _call(shape, provider, tools=True)
+    seen = await shape.call(client, QUESTION, True)
     assert seen == plain
     assert seen.tools == ("lookup",)
     assert provider.bodies[0]["tools"] == provider.bodies[1]["tools"]
@@ -93,8 +111,10 @@ async def test_tools_are_intact(shape: Shape, provider: Provider, enable: Enable
 def test_the_documented_table_is_the_one_tested() -> None:
     page = (REPOSITORY / "docs" / "interceptor.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(.+?)` \| (`.+?`) \| yes \| yes \| yes \| yes \|$", page, re.MULTILINE)
-    documented = {(name, client) for name, names in rows for client in re.findall(r"\w+", names)}
-    tested = {(shape.name, shape.client) for shape in SHAPES}
+    documented = {
+        (name, client) for name, names in rows for client in re.findall(r"`(.+?)`", names)
+    }
+    tested = {(shape.name, shape.client) for shape in ALL}
     # The oldest versions have no parse of messages.
     assert documented - tested <= {
         ("messages.parse", "Anthropic"),
