@@ -359,6 +359,23 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class DayTokens:
+    """Tokens of one user and one day.
+
+    Attributes:
+        day: the day (UTC), as 2026-03-01.
+        injected: of notes that the interceptor sent along, by estimate.
+        spent: what the memory agent's model took.
+        capped: jobs put off because `agents.max_tokens_per_day` was reached.
+    """
+
+    day: str
+    injected: int
+    spent: int
+    capped: int
+
+
+@dataclass(frozen=True, slots=True)
 class LearningStats:
     """How learning goes in a scope.
 
@@ -486,7 +503,7 @@ class PromotionStats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stats:
-    """What lies in this scope, and where."""
+    """What lies in this scope, and where; `tokens` are those of its last 30 days with any."""
 
     namespace: str
     user_id: str
@@ -505,6 +522,7 @@ class Stats:
     newest: datetime | None
     learning: LearningStats
     promotion: PromotionStats
+    tokens: tuple[DayTokens, ...] = ()
     embedding: EmbeddingStats | None = None
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
 from memori import intake
-from memori.arguments import as_flag, as_id, as_ids, as_list, as_text
+from memori.arguments import as_count, as_flag, as_id, as_ids, as_list, as_text
 from memori.engine import Engine, Moment
 from memori.errors import InvalidArgument
 from memori.ids import new_id
@@ -129,6 +129,7 @@ class Writing(Engine):
         agent_id: str | None = None,
         source: str | None = None,
         learn: bool | None = None,
+        injected: int | None = None,
         operation_id: str | None = None,
         user_id: str | None = None,
         namespace: str | None = None,
@@ -143,6 +144,8 @@ class Writing(Engine):
             source: who said it, for turns that do not say so; by default by role.
             learn: make memories of them, soon and in the background; by default where
                 `learning.enabled` is true.
+            injected: tokens of notes that were sent along with the call these turns are of; they
+                are counted in `stats`.
             operation_id: makes a repeated call answer what the first one did.
             user_id: another user than the object's.
             namespace: another namespace than the object's.
@@ -180,17 +183,19 @@ class Writing(Engine):
             given = turns.refuse(given, learn=learns)
         if not any(isinstance(turn, intake.NewTurn) for turn in given):
             return tuple(_rejected(str(reason), operation_id, chosen) for reason in given)
-        payload = {
+        payload: dict[str, Any] = {
             "session_id": chosen,
             "agent_id": agent,
             "turns": [_turn_payload(turn) for turn in given],
         }
+        if injected is not None:
+            payload["injected"] = as_count(injected, "injected")
         recorded = await self._write(
             "record",
             scope,
             operation_id,
             payload,
-            lambda w: turns.record(w, chosen, given, agent, learn=learns),
+            lambda w: turns.record(w, chosen, given, agent, learn=learns, injected=injected or 0),
             encode=turns.pack,
             decode=turns.unpack,
             now=now,

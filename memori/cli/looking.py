@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from memori.cli.output import ExitCode, Output, amount, describe, moment
-from memori.model import Memory, Operation, PromotionStats, Turn
+from memori.model import DayTokens, Memory, Operation, PromotionStats, Turn
 from memori.store.url import parse_url
 
 if TYPE_CHECKING:
@@ -117,8 +117,7 @@ async def stats(memori: AsyncMemori, args: argparse.Namespace, out: Output) -> E
             "turns": f"{found.turns:,} in {amount(found.sessions, 'session')}",
             "to learn": amount(learning.waiting, "job")
             + (f", {learning.dead:,} dead" if learning.dead else ""),
-            "learning": f"{learning.tokens_today:,} tokens today"
-            + (f", {learning.capped_today:,} put off" if learning.capped_today else ""),
+            "tokens": _tokens(found.tokens),
             "short-term": _short_term(found.promotion),
             "oldest": moment(found.oldest),
             "newest": moment(found.newest),
@@ -159,6 +158,15 @@ def _short_term(stats: PromotionStats) -> str:
     text = amount(stats.memories, "memory", "memories")
     text += f", decided {moment(stats.ran_at)}" if stats.ran_at else ", never decided"
     return text + (f"; the last run failed ({stats.trouble})" if stats.trouble else "")
+
+
+def _tokens(days: Sequence[DayTokens]) -> str:
+    """The latest days; `--json` has more."""
+    return "; ".join(
+        f"{day.day} {day.injected:,} injected, {day.spent:,} spent"
+        + (f", {amount(day.capped, 'job')} put off" if day.capped else "")
+        for day in days[:3]
+    )
 
 
 def show_operations(operations: Sequence[Operation], out: Output) -> None:

@@ -36,6 +36,7 @@ class Call:
         self._asked = asked
         self._at = interceptor.engine.now()
         self._began = time.perf_counter()
+        self._injected: int | None = None
 
     def amended(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """The body with notes; as it is when there are none in time."""
@@ -83,6 +84,7 @@ class Call:
             provider=self._provider,
             at=self._at,
             seconds=seconds,
+            injected=self._injected,
         )
         try:
             loop.submit(recording).add_done_callback(self._check)
@@ -100,6 +102,7 @@ class Call:
         if not notes:
             return body
         self._interceptor.injected += 1
+        self._injected = notes.tokens
         return self._wire.add(body, notes)
 
     def _without(

@@ -207,6 +207,7 @@ class Interceptor:
         provider: str,
         at: datetime,
         seconds: float,
+        injected: int | None,
     ) -> None:
         """Begin to record an exchange.
 
@@ -217,6 +218,7 @@ class Interceptor:
             provider: the client library it went through.
             at: when it was asked.
             seconds: how long the answer took, a stream to its end.
+            injected: tokens of the notes that were added.
         """
         reply = read()
         turns = self._turns(place, asked, reply, provider, at, seconds)
@@ -228,6 +230,7 @@ class Interceptor:
                 session_id=place.session_id,
                 agent_id=place.agent_id,
                 turns=tuple(turns),
+                injected=injected,
             )
             self._recorder.add(exchange)
 

@@ -112,6 +112,7 @@ class Recorder:
             session_id=exchange.session_id,
             agent_id=exchange.agent_id,
             learn=learns,
+            injected=exchange.injected,
             operation_id=exchange.operation_id,
             user_id=exchange.user_id,
             namespace=exchange.namespace,

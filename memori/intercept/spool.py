@@ -24,7 +24,7 @@ _UNREADABLE = ".unreadable"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
-    """One exchange ready to be recorded; `turns` as `AsyncMemori.record` takes them."""
+    """One exchange, its `turns` and `injected` as `AsyncMemori.record` takes them."""
 
     operation_id: str
     namespace: str
@@ -32,6 +32,7 @@ class Exchange:
     session_id: str
     agent_id: str | None
     turns: tuple[Mapping[str, Any], ...]
+    injected: int | None = None
 
 
 class Spool:

@@ -14,6 +14,7 @@ from typing import Any, Protocol, cast
 
 from memori.intercept.block import holds_block, strip_blocks
 from memori.messages import text_of
+from memori.text.tokens import estimate_tokens
 
 Body = Mapping[str, Any]
 Message = Mapping[str, Any]
@@ -48,6 +49,11 @@ class Notes:
 
     def __bool__(self) -> bool:
         return bool(self.standing or self.recalled)
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens they are, by estimate."""
+        return estimate_tokens(self.standing) + estimate_tokens(self.recalled)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -213,6 +213,7 @@ def count_rows(connection: Connection, scope_id: int, now: datetime) -> dict[str
         "newest": max(lasts, default=None),
         "learning": LearningStats(queue.waiting, queue.dead, tokens, capped),
         "promotion": promotions.stats(connection, scope_id),
+        "tokens": spending.by_day(connection, scope_id),
     }
 
 

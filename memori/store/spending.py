@@ -1,4 +1,4 @@
-"""What the memory agent's model costs, by user and day (UTC)."""
+"""Tokens by user and day (UTC): sent along by the interceptor, and spent by the memory agent."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, func, select, update
 
+from memori.model import DayTokens
 from memori.store.scopes import read_scope
 from memori.store.tables import spending
 
 _c = spending.c
+#: Days that `by_day` answers.
+_DAYS = 30
 
 
 def day_of(now: datetime) -> str:
@@ -27,18 +30,23 @@ def add(
     connection: Connection, scope_id: int, now: datetime, *, tokens: int = 0, capped: int = 0
 ) -> None:
     """Count tokens spent, or jobs put off because the day's are spent."""
-    if read_scope(connection, scope_id, hold=True) is None:
-        return  # erased meanwhile
+    if read_scope(connection, scope_id, hold=True) is not None:  # not erased meanwhile
+        _add(connection, scope_id, now, tokens=tokens, capped=capped)
+
+
+def add_injected(connection: Connection, scope_id: int, now: datetime, tokens: int) -> None:
+    """Count tokens of notes sent along with a call; in a transaction that holds the scope."""
+    _add(connection, scope_id, now, injected=tokens)
+
+
+def _add(connection: Connection, scope_id: int, now: datetime, **more: int) -> None:
     here = (_c.scope_id == scope_id, _c.day == day_of(now))
     changed = connection.execute(
-        update(spending).where(*here).values(tokens=_c.tokens + tokens, capped=_c.capped + capped)
+        update(spending).where(*here).values({name: _c[name] + n for name, n in more.items()})
     )
     if not changed.rowcount:
-        connection.execute(
-            spending.insert().values(
-                scope_id=scope_id, day=day_of(now), tokens=tokens, capped=capped
-            )
-        )
+        counted = {"tokens": 0, "capped": 0, "injected": 0} | more
+        connection.execute(spending.insert().values(scope_id=scope_id, day=day_of(now), **counted))
 
 
 def spent(connection: Connection, now: datetime, scope_id: int | None = None) -> tuple[int, int]:
@@ -48,3 +56,14 @@ def spent(connection: Connection, now: datetime, scope_id: int | None = None) ->
         where.append(_c.scope_id == scope_id)
     row = connection.execute(select(func.sum(_c.tokens), func.sum(_c.capped)).where(*where)).one()
     return int(row[0] or 0), int(row[1] or 0)
+
+
+def by_day(connection: Connection, scope_id: int) -> tuple[DayTokens, ...]:
+    """What one user's days came to, the latest first."""
+    found = connection.execute(
+        select(_c.day, _c.injected, _c.tokens, _c.capped)
+        .where(_c.scope_id == scope_id)
+        .order_by(_c.day.desc())
+        .limit(_DAYS)
+    )
+    return tuple(DayTokens(*row) for row in found)

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, bindparam, func, select
 from memori.ids import new_id
 from memori.intake import NewTurn, offset_minutes
 from memori.model import Receipt, Status, as_json
-from memori.store import index, jobs
+from memori.store import index, jobs, spending
 from memori.store.memories import has_tombstones, is_tombstoned
 from memori.store.operations import Write, revive
 from memori.store.prepared import Prepared
@@ -89,6 +89,7 @@ def record(
     *,
     learn: bool = False,
     drop: bool = False,
+    injected: int = 0,
 ) -> Recorded:
     """Append turns to a session in the order given.
 
@@ -99,6 +100,7 @@ def record(
         agent_id: recorded on each turn.
         learn: ask for those written now to be learnt from, in the same transaction.
         drop: keep them only until then.
+        injected: tokens of notes that went with the call, to be counted.
 
     Returns:
         One receipt a turn, in the same order, and where the stored ones are.
@@ -150,6 +152,8 @@ def record(
         w.event("recorded", "session", session_id, detail=detail)
         if learn and (drop or any(row["source"] in jobs.LEARNT_FROM for row in rows)):
             jobs.enqueue(w, session_no, first, seq - 1, drop=drop)
+    if injected:
+        spending.add_injected(w.connection, w.scope_id, w.now, injected)
     return Recorded(session_id, tuple(receipts), seqs)
 
 

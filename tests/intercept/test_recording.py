@@ -11,6 +11,7 @@ import pytest
 from intercepted import Enable, said, turns_of
 
 from benchmarks.provider import Provider
+from memori.text.tokens import estimate_tokens
 
 pytest_plugins = ["intercept_fixtures"]
 
@@ -222,3 +223,20 @@ def test_where_nothing_may_be_kept_it_is_said(
     assert "nothing of this conversation is kept" in trouble
     assert memori.status().recorded == 0
     assert memori.stats().turns == 0
+
+
+def test_stats_count_the_tokens_that_were_sent_along_for_each_user(
+    client: openai.OpenAI, provider: Provider, enable: Enable
+) -> None:
+    memori = enable(conscious_ingest=True)
+    memori.remember("Ana lives in Porto", pinned=True, user_id="ana")
+    for user in ("ana", "ana", "bo"):
+        with memori.scope(user_id=user):
+            _chat(client, f"Hello from {user}")
+            memori.flush()
+    notes = [body["messages"][0]["content"] for body in provider.bodies[:2]]
+    assert provider.bodies[2]["messages"] == [{"role": "user", "content": "Hello from bo"}]
+    (today,) = memori.stats(user_id="ana").tokens
+    assert today.injected == sum(map(estimate_tokens, notes)) > 0
+    assert (today.spent, today.capped) == (0, 0)
+    assert memori.stats(user_id="bo").tokens == ()

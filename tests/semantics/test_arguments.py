@@ -33,7 +33,7 @@ LABELS += [[str(number) for number in range(65)]]
 FLAG = ["yes", "false", "", 0, 1, [], Odd()]
 JSON = [5, "x", [], [1], b"x", {"x": Odd()}, {"x": {1}}, {"x": b"x"}, {"x": float("nan")}, Odd()]
 LIMIT = [0, -1, 1_001, 10**30, 1.5, float("nan"), "10", True, None, [], Odd()]
-TOKENS = [0, -1, 1.5, float("nan"), "10", True, [], Odd()]
+COUNT = [0, -1, 1.5, float("nan"), "10", True, [], Odd()]
 CURSOR = ["", "x", "é", "\ud800", 5, True, b"x", [], Odd()]
 #: What is no id at all, and what could be one and is none.
 NO_ID = [5, None, True, b"x", ["x"], {"x": 1}, Odd()]
@@ -102,6 +102,7 @@ WRONG: dict[str, dict[str, list[tuple[list[Any], Expected]]]] = {
         ],
         "source": [(["god", "", 5, ["user"], [], Odd()], REJECTED)],
         "learn": [(FLAG, InvalidArgument)],
+        "injected": [(COUNT, InvalidArgument)],
         **PLACE,
         **OPERATION,
     },
@@ -124,7 +125,7 @@ WRONG: dict[str, dict[str, list[tuple[list[Any], Expected]]]] = {
     "recall": {
         "query": [([*TEXT, None], InvalidArgument)],
         "limit": [(LIMIT, InvalidArgument)],
-        "max_tokens": [(TOKENS, InvalidArgument)],
+        "max_tokens": [(COUNT, InvalidArgument)],
         "kinds": [([5, None, b"x", "turns", ["memory", "x"], [["memory"]], [5]], InvalidArgument)],
         "as_of": MOMENT,
         "known_at": MOMENT,
@@ -151,7 +152,7 @@ WRONG: dict[str, dict[str, list[tuple[list[Any], Expected]]]] = {
     },
     "working_context": {
         "task": [(TEXT, InvalidArgument)],
-        "max_tokens": [([*TOKENS, None], InvalidArgument)],
+        "max_tokens": [([*COUNT, None], InvalidArgument)],
     },
     "context_mark": {"ids": [(NO_IDS, InvalidArgument)]},
     "get": {"item_id": [(NO_ID, InvalidArgument), (UNKNOWN_ID, NotFound)]},

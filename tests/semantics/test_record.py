@@ -276,3 +276,17 @@ async def test_the_longest_operation_id_works_without_a_session(memori: AsyncMem
     ]
     assert [receipt.status for receipt in receipts] == ["stored", "stored"]
     assert receipts[0].session_id != receipts[1].session_id
+
+
+async def test_tokens_sent_along_are_counted_once_by_day(memori: AsyncMemori, clock: Clock) -> None:
+    turns = [{"role": "user", "content": "Where do I live?"}]
+    for _ in range(2):  # a repeated call is one
+        await memori.record(turns, session_id="talk", injected=120, operation_id="first")
+    await memori.record(turns, session_id="talk", injected=30)
+    clock.advance(days=1)
+    await memori.record(turns, session_id="talk", injected=7)
+    await memori.record(turns, session_id="talk")
+    days = (await memori.stats()).tokens
+    assert [(day.injected, day.spent, day.capped) for day in days] == [(7, 0, 0), (150, 0, 0)]
+    assert days[0].day > days[1].day
+    assert (await memori.stats(user_id="somebody else")).tokens == ()
