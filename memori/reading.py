@@ -266,6 +266,34 @@ class Reading(Engine):
             lambda connection, readable: context_mark(connection, readable, shown),
         )
 
+    async def source_turns(
+        self,
+        ids: Iterable[str],
+        *,
+        user_id: str | None = None,
+        namespace: str | None = None,
+    ) -> frozenset[str]:
+        """The ids of the turns that some memories come from.
+
+        Args:
+            ids: the memories; what is none has no turns.
+            user_id: another user than the object's.
+            namespace: this namespace alone.
+
+        Raises:
+            InvalidArgument: something given is no id.
+        """
+        wanted = as_ids(ids, "ids")
+
+        def find(connection: Connection, readable: Sequence[OpenScope]) -> frozenset[str]:
+            return frozenset(
+                turn_id
+                for scope in readable
+                for turn_id in rows.source_turns(connection, scope.scope_id, wanted)
+            )
+
+        return await self._read(self._readable(user_id, namespace), find)
+
     async def get(
         self, item_id: str, *, user_id: str | None = None, namespace: str | None = None
     ) -> Memory | Turn:

@@ -166,6 +166,7 @@ class Memori(Intercepting):
     recall = _blocking(AsyncMemori.recall)
     search = _blocking(AsyncMemori.search)
     context_mark = _blocking(AsyncMemori.context_mark)
+    source_turns = _blocking(AsyncMemori.source_turns)
     working_context = _blocking(AsyncMemori.working_context)
     get = _blocking(AsyncMemori.get)
     history = _blocking(AsyncMemori.history)

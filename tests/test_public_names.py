@@ -99,6 +99,7 @@ VERBS = [
     "search",
     "sessions",
     "short_term",
+    "source_turns",
     "start_learning",
     "start_promoting",
     "stats",

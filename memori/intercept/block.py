@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from memori.text.tokens import estimate_tokens
 
@@ -29,7 +29,14 @@ _FENCED = re.compile(
 _FENCE_LIKE = re.compile(r"<(?=/?memori-notes)", re.IGNORECASE)
 
 
-def fence(kind: Kind, lines: Sequence[str], max_tokens: int) -> str:
+class Fenced(NamedTuple):
+    """A block, empty when no quoted line fits, and which of its lines are in it."""
+
+    text: str
+    kept: tuple[int, ...]
+
+
+def fence(kind: Kind, lines: Sequence[str], max_tokens: int) -> Fenced:
     """Put lines between a fence that nothing in them can close.
 
     Args:
@@ -38,21 +45,22 @@ def fence(kind: Kind, lines: Sequence[str], max_tokens: int) -> str:
         max_tokens: the budget of the whole block by `estimate_tokens`.
 
     Returns:
-        The block; empty when no quoted line fits.
+        The block, and the numbers of the lines that fit.
     """
     opening, closing = f"{_OPEN.format(kind=kind)}\n{_INTRODUCTION[kind]}", _CLOSE
     left = max_tokens - estimate_tokens(opening) - estimate_tokens(closing) - 2
-    kept: list[str] = []
-    for line in lines:
-        safe = _FENCE_LIKE.sub("\\\\u003c", line)
-        cost = estimate_tokens(safe) + 1
+    fitting: list[int] = []
+    safe = [_FENCE_LIKE.sub("\\\\u003c", line) for line in lines]
+    for number, line in enumerate(safe):
+        cost = estimate_tokens(line) + 1
         if cost <= left:
-            kept.append(safe)
+            fitting.append(number)
             left -= cost
-    kept = _without_empty_headings(kept)
+    kept = _without_empty_headings(safe, fitting)
     if not kept:
-        return ""
-    return "\n".join([opening, *kept, closing])
+        return Fenced("", ())
+    text = "\n".join([opening, *(safe[number] for number in kept), closing])
+    return Fenced(text, tuple(kept))
 
 
 def strip_blocks(text: str) -> str:
@@ -67,9 +75,9 @@ def holds_block(text: str) -> bool:
     return "<memori-notes " in text
 
 
-def _without_empty_headings(lines: Sequence[str]) -> list[str]:
-    kept: list[str] = []
-    for line in reversed(lines):
-        if line.startswith("- ") or (kept and kept[-1].startswith("- ")):
-            kept.append(line)
+def _without_empty_headings(lines: Sequence[str], fitting: Sequence[int]) -> list[int]:
+    kept: list[int] = []
+    for number in reversed(fitting):
+        if lines[number].startswith("- ") or (kept and lines[kept[-1]].startswith("- ")):
+            kept.append(number)
     return kept[::-1]

@@ -29,11 +29,19 @@ _KEYS_KEPT = 256
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The standing block of a session, sent the same with every call of it."""
+    """The standing block of a session, sent the same with every call of it.
+
+    `ids` are the memories and turns it shows, `origins` the turns that those memories come from.
+    """
 
     text: str = ""
     ids: tuple[str, ...] = ()
+    origins: frozenset[str] = frozenset()
     mark: str = ""
+
+    def says(self, hit: Hit) -> bool:
+        """Whether it shows this hit, or what the hit comes from or has become."""
+        return hit.id in self.origins or not {hit.id, *hit.sources}.isdisjoint(self.ids)
 
 
 @dataclass(slots=True)
@@ -90,32 +98,32 @@ async def recalled_block(
     if asked.goes_on and state.recalled[0] == asked.prefix:
         return state.recalled[1]
     hits = await engine.recall(asked.question, limit=_RECALLED, **_where(engine, scope))
-    lines = [line_of(hit) for hit in hits if hit.id not in shown.ids and not _is_sent(hit, asked)]
-    text = fence("recalled", lines, max_tokens) if lines else ""
+    lines = [line_of(hit) for hit in hits if not shown.says(hit) and not _is_sent(hit, asked)]
+    text = fence("recalled", lines, max_tokens).text if lines else ""
     state.recalled = (asked.prefix, text)
     return text
 
 
 async def _take(engine: AsyncMemori, scope: Scope, asked: Asked, max_tokens: int) -> Snapshot:
     budget = int(max_tokens * _CONTEXT_SHARE)
-    context = await engine.working_context(max_tokens=budget, **_where(engine, scope))
-    lines: list[str] = []
-    ids: list[str] = []
+    where = _where(engine, scope)
+    context = await engine.working_context(max_tokens=budget, **where)
+    lines: list[tuple[str, str | None]] = []  # with the id of what it shows; a heading has none
     section = ""
     for line in context.lines:
         if line.section != section:
             section = line.section
-            lines.append(f"{HEADINGS[section]}:")
-        lines.append(line.text)
-        ids.append(line.id)
-    lately = await _said_lately(engine, scope, asked)
+            lines.append((f"{HEADINGS[section]}:", None))
+        lines.append((line.text, line.id))
+    origins = await engine.source_turns([line.id for line in context.lines], **where)
+    lately = [hit for hit in await _said_lately(engine, scope, asked) if hit.id not in origins]
     if lately:
-        lines.append(_LATELY)
-        lines += [line_of(hit) for hit in lately]
-        ids += [hit.id for hit in lately]
-    text = fence("standing", lines, max_tokens)
-    mark = await engine.context_mark(ids, **_where(engine, scope)) if text else ""
-    return Snapshot(text, tuple(ids), mark)
+        lines.append((_LATELY, None))
+        lines += [(line_of(hit), hit.id) for hit in lately[:_LATELY_TURNS]]
+    block = fence("standing", [text for text, _ in lines], max_tokens)
+    ids = tuple(found for number in block.kept if (found := lines[number][1]) is not None)
+    mark = await engine.context_mark(ids, **where) if ids else ""
+    return Snapshot(block.text, ids, origins, mark)
 
 
 async def _said_lately(engine: AsyncMemori, scope: Scope, asked: Asked) -> list[Hit]:
@@ -126,7 +134,7 @@ async def _said_lately(engine: AsyncMemori, scope: Scope, asked: Asked) -> list[
     for hit in said:
         if not _is_sent(hit, asked) and estimate_tokens(hit.text) > 0:
             fresh.setdefault(squeeze(hit.text), hit)
-    return list(fresh.values())[:_LATELY_TURNS]
+    return list(fresh.values())
 
 
 def _is_sent(hit: Hit, asked: Asked) -> bool:

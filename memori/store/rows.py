@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, bindparam, select
 
 from memori.model import Memory, Turn
 from memori.store.prepared import Prepared, in_batches
-from memori.store.tables import memory_sources, sessions, turns
+from memori.store.tables import memories, memory_sources, sessions, turns
 
 HIDDEN_TEXT = ""
 
@@ -153,6 +153,17 @@ def sources_of(
 def source_ids(connection: Connection, scope_id: int, memory_no: int) -> tuple[str, ...]:
     """Ids of the visible turns a memory comes from."""
     return tuple(row.id for row in sources_of(connection, scope_id, [memory_no]).get(memory_no, ()))
+
+
+def source_turns(connection: Connection, scope_id: int, ids: Collection[str]) -> set[str]:
+    """Ids of the visible turns that any of these memories comes from."""
+    if not ids or not has_sources(connection, scope_id):
+        return set()
+    numbers = select(memories.c.memory_no).where(
+        memories.c.scope_id == scope_id, memories.c.id.in_(ids)
+    )
+    known = connection.execute(numbers).scalars().all()
+    return {row.id for rows in sources_of(connection, scope_id, known).values() for row in rows}
 
 
 def session_names(connection: Connection, scope_id: int, numbers: set[int]) -> dict[int, str]:

@@ -1,4 +1,4 @@
-"""The fixtures of these tests: a loopback provider, and an object that is enabled.
+"""The fixtures of these tests: a loopback provider, a client of it, and an object that is enabled.
 
 Test modules name this one in `pytest_plugins`: a second conftest.py would take the place of the
 one that other tests import from.
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any
 
+import openai
 import pytest
 from conftest import TestDatabase
 from intercepted import Enable
@@ -24,6 +25,13 @@ def provider() -> Iterator[Provider]:
     """A server that speaks the wire formats on loopback."""
     with Provider() as started:
         yield started
+
+
+@pytest.fixture
+def client(provider: Provider) -> Iterator[openai.OpenAI]:
+    """A client of the loopback provider."""
+    with openai.OpenAI(api_key="test", base_url=provider.url) as made:
+        yield made
 
 
 @pytest.fixture

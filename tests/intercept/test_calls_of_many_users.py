@@ -26,12 +26,6 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def client(provider: Provider) -> openai.OpenAI:
-    """A client of the loopback provider."""
-    return openai.OpenAI(api_key="test", base_url=provider.url)
-
-
-@pytest.fixture
 async def async_client(provider: Provider) -> AsyncIterator[openai.AsyncOpenAI]:
     """An async client of the loopback provider."""
     async with openai.AsyncOpenAI(api_key="test", base_url=provider.url) as client:

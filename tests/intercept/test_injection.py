@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import anthropic
@@ -12,22 +13,18 @@ import pytest
 from intercepted import Enable, said
 
 from benchmarks.provider import Provider
-from memori import Memori
+from memori import Hit, Memori
+from memori.intercept.session import Snapshot
 from memori.text.tokens import estimate_tokens
 
 pytest_plugins = ["intercept_fixtures"]
 
 
 @pytest.fixture
-def client(provider: Provider) -> openai.OpenAI:
-    """A client of the loopback provider."""
-    return openai.OpenAI(api_key="test", base_url=provider.url)
-
-
-@pytest.fixture
-def claude(provider: Provider) -> anthropic.Anthropic:
+def claude(provider: Provider) -> Iterator[anthropic.Anthropic]:
     """Anthropic's client of the loopback provider."""
-    return anthropic.Anthropic(api_key="test", base_url=provider.address)
+    with anthropic.Anthropic(api_key="test", base_url=provider.address) as made:
+        yield made
 
 
 def _chat(client: openai.OpenAI, *messages: Any, **more: Any) -> Any:
@@ -259,3 +256,45 @@ def test_neither_flag_means_the_working_context_and_auto_alone_means_recall_alon
     enable(conscious_ingest=False)
     _chat(client, "Hello seats")
     assert len(provider.bodies[1]["messages"]) == 1
+
+
+def test_a_memory_and_the_turn_it_comes_from_are_one_line_of_both_blocks(
+    client: openai.OpenAI, provider: Provider, enable: Enable
+) -> None:
+    memori = enable(conscious_ingest=True, auto_ingest=True)
+    mine, answer = memori.record(
+        [
+            {"role": "user", "content": "My flat in Porto has blue tiles"},
+            {"role": "assistant", "content": "Blue tiles in Porto are called azulejos"},
+        ],
+        session_id="before",
+    )
+    for content, turn in (("Ana's flat has tiles", mine), ("Azulejos are tiles", answer)):
+        memori.remember(content, pinned=True, sources=[turn.id or ""])
+    _chat(client, "What are the blue tiles of Porto called?")
+    standing = provider.bodies[0]["messages"][0]["content"]
+    assert "Ana's flat has tiles" in standing
+    assert "Azulejos are tiles" in standing
+    assert "blue tiles" not in standing
+    assert len(provider.bodies[0]["messages"]) == 2  # recall had nothing to add
+
+
+def test_a_memory_is_not_recalled_beside_its_turn() -> None:
+    hit = Hit(kind="memory", id="m", text="Ana has tiles", score=1, at=None, sources=("t",))
+    assert Snapshot(ids=("t",)).says(hit)
+    assert Snapshot(ids=("m",)).says(hit)
+    assert not Snapshot(ids=("other",), origins=frozenset({"t"})).says(hit)
+
+
+def test_what_did_not_fit_the_standing_block_is_recalled(
+    client: openai.OpenAI, provider: Provider, enable: Enable
+) -> None:
+    memori = enable(conscious_ingest=True, auto_ingest=True)
+    for number in range(10):
+        words = " ".join(f"word{number}x{n}" for n in range(60))
+        memori.record([{"role": "user", "content": f"Parcel {number}: {words}"}])
+    _chat(client, "What of word0x1 word0x2 word0x3?")
+    standing, recalled = (message["content"] for message in provider.bodies[0]["messages"][:2])
+    assert "Parcel 9" in standing
+    assert "Parcel 0" not in standing
+    assert "Parcel 0" in recalled

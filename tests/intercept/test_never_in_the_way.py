@@ -28,12 +28,6 @@ pytest_plugins = ["intercept_fixtures"]
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture
-def client(provider: Provider) -> openai.OpenAI:
-    """A client of the loopback provider."""
-    return openai.OpenAI(api_key="test", base_url=provider.url)
-
-
 def _chat(client: openai.OpenAI, content: str = "Hello") -> Any:
     return client.chat.completions.create(
         model="m", messages=[{"role": "user", "content": content}]

@@ -16,12 +16,6 @@ from memori.text.tokens import estimate_tokens
 pytest_plugins = ["intercept_fixtures"]
 
 
-@pytest.fixture
-def client(provider: Provider) -> openai.OpenAI:
-    """A client of the loopback provider."""
-    return openai.OpenAI(api_key="test", base_url=provider.url)
-
-
 def _chat(client: openai.OpenAI, *messages: Any, **more: Any) -> Any:
     given = [
         {"role": "user", "content": each} if isinstance(each, str) else each for each in messages

@@ -17,12 +17,6 @@ pytest_plugins = ["intercept_fixtures"]
 
 
 @pytest.fixture
-def client(provider: Provider) -> openai.OpenAI:
-    """A client made before anything is enabled."""
-    return openai.OpenAI(api_key="test", base_url=provider.url)
-
-
-@pytest.fixture
 def memori(client: openai.OpenAI, enable: Enable) -> Memori:
     """Enabled, with one thing to say."""
     made = enable(conscious_ingest=True)

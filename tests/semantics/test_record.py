@@ -290,3 +290,14 @@ async def test_tokens_sent_along_are_counted_once_by_day(memori: AsyncMemori, cl
     assert [(day.injected, day.spent, day.capped) for day in days] == [(7, 0, 0), (150, 0, 0)]
     assert days[0].day > days[1].day
     assert (await memori.stats(user_id="somebody else")).tokens == ()
+
+
+async def test_the_turns_that_memories_come_from_are_known(memori: AsyncMemori) -> None:
+    said = await memori.record([{"role": "user", "content": each} for each in ("a b", "c d")])
+    first, second = (id_of(receipt) for receipt in said)
+    made = id_of(await memori.remember("Ana said a b", sources=[first]))
+    plain = id_of(await memori.remember("Ana is tall"))
+    assert await memori.source_turns([made, plain, second]) == {first}
+    assert await memori.source_turns([made], user_id="somebody else") == frozenset()
+    await memori.forget(first)
+    assert await memori.source_turns([made]) == frozenset()
