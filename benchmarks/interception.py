@@ -1,4 +1,5 @@
-"""What interception adds to a call: `python -m benchmarks.interception`.
+"""What interception adds to a call: `python -m benchmarks.interception`, a part of
+`benchmarks.speed` too.
 
 One process calls a loopback server (benchmarks/provider.py, a process of its own) through the
 openai library: with a client nobody looks at, and with clients registered at `Memori` objects that
@@ -15,14 +16,14 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.calls import BLOCK, FLOOR, LIMIT, USER, fill
-from benchmarks.floors import QueryFloor
+from benchmarks.places import Files, Place
 from benchmarks.report import Progress, surroundings, table
 from benchmarks.synthetic import Corpus, generate
 from benchmarks.targets import Target, render_targets
@@ -51,23 +52,22 @@ def targets_of(timings: dict[str, Timing]) -> list[Target]:
     ]
 
 
-async def measure(folder: Path, memories: int, samples: int) -> dict[str, Timing]:
-    """Times of a call by client, and of the query floor."""
-    progress = Progress()
+async def measure(
+    place: Place, memories: int, samples: int, progress: Progress
+) -> dict[str, Timing]:
+    """Times of a call by client, and of the query floor, on a database of its own."""
     calls = samples + BLOCK
     corpus = generate(memories, queries=(len(MODES) + 2) * calls)
-    database = f"sqlite:///{folder / 'memori.db'}"
+    database = place.new_database("interception")
     async with AsyncMemori(database, user_id=USER) as memori:
         await fill(memori, corpus.memories, progress)
-    progress.say("calling")
-    with ExitStack() as stack:
-        floor = stack.enter_context(QueryFloor(corpus.memories, path=folder / "texts.db"))
+    progress.say(f"{memories} memories: intercepted calls")
+    async with AsyncExitStack() as stack:
+        floors = await stack.enter_async_context(place.floors(database, corpus.memories, LIMIT))
         url = stack.enter_context(_provider())
         questions = _shares(corpus, calls)
         subjects: list[Subject[str]] = [
-            Subject(
-                FLOOR, blocking(lambda question: floor.search(question, LIMIT)), next(questions)
-            ),
+            Subject(FLOOR, floors.search, next(questions)),
             Subject(PLAIN, blocking(_caller(url)), next(questions)),
         ]
         for name, flags in MODES.items():
@@ -78,6 +78,25 @@ async def measure(folder: Path, memories: int, samples: int) -> dict[str, Timing
         timings = dict(await alternate(subjects, block=BLOCK))
     progress.clear()
     return timings
+
+
+def render(timings: dict[str, Timing]) -> str:
+    """The table of calls, each beside the call without memori."""
+    plain = timings[PLAIN].p50
+    return table(
+        ["client", "calls", "p50 ms", "p95 ms", "x without", "CPU ms"],
+        [
+            [
+                name,
+                str(timing.calls),
+                f"{timing.p50:.2f}",
+                f"{timing.p95:.2f}",
+                "" if name == FLOOR else f"{timing.p50 / plain:.2f}",
+                f"{timing.cpu:.2f}",
+            ]
+            for name, timing in timings.items()
+        ],
+    )
 
 
 def _shares(corpus: Corpus, calls: int) -> Iterator[Sequence[str]]:
@@ -116,13 +135,12 @@ def main() -> None:
     made.add_argument("--samples", type=int, default=200, help="counted calls of each client")
     made.add_argument("--json", type=Path, metavar="OUT", help="also write everything here")
     arguments = made.parse_args()
-    with TemporaryDirectory(prefix="memori-interception-") as folder:
-        timings = asyncio.run(measure(Path(folder), arguments.memories, arguments.samples))
-    rows = [
-        [name, str(t.calls), f"{t.p50:.2f}", f"{t.p95:.2f}", f"{t.cpu:.2f}"]
-        for name, t in timings.items()
-    ]
-    print(table(["client", "calls", "p50 ms", "p95 ms", "CPU ms"], rows), end="\n\n")
+    with (
+        TemporaryDirectory(prefix="memori-interception-") as folder,
+        Files(Path(folder), "full") as place,
+    ):
+        timings = asyncio.run(measure(place, arguments.memories, arguments.samples, Progress()))
+    print(render(timings), end="\n\n")
     targets = targets_of(timings)
     print(render_targets(f"target at {arguments.memories} memories", targets))
     if arguments.json:

@@ -1,7 +1,7 @@
 """Speed of memori beside its floors: `python -m benchmarks.speed`.
 
-Calls in process and over stdio, cold start, memory; each beside its floor, measured in the same
-run and in turns with it. See README.md beside this file for the columns, floors.py for the
+Calls in process, over stdio and of a model, cold start, memory; each beside its floor, measured in
+the same run and in turns with it. See README.md beside this file for the columns, floors.py for the
 floors. Times are this machine's; only the ratios mean something elsewhere.
 """
 
@@ -17,6 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from benchmarks import interception
 from benchmarks.calls import (
     ASYNC,
     BLOCK,
@@ -42,6 +43,7 @@ from benchmarks.targets import (
     render_targets,
     start_targets,
 )
+from benchmarks.timing import Timing
 from memori import ConfigurationError, MemoriError
 from memori.store.url import parse_url
 
@@ -115,6 +117,7 @@ def as_report(
     engine: str,
     plan: Plan,
     calls: Sequence[Row],
+    intercepted: dict[str, Timing],
     starts: Sequence[StartRow],
     footprint: Footprint,
     targets: Sequence[tuple[int | None, Target]],
@@ -126,6 +129,7 @@ def as_report(
         "database": engine,
         "settings": {**asdict(plan), "limit": LIMIT, "block": BLOCK},
         "calls": [asdict(row) for row in calls],
+        "intercepted": {name: asdict(timing) for name, timing in intercepted.items()},
         "starts": [asdict(row) for row in starts],
         "footprint": asdict(footprint),
         "targets": [
@@ -162,7 +166,9 @@ def parser() -> argparse.ArgumentParser:
         "account that may create others: what is made is dropped (default: SQLite files)",
     )
     made.add_argument(
-        "--in-process", action="store_true", help="leave out the servers: no stdio, no cold start"
+        "--in-process",
+        action="store_true",
+        help="leave out the servers: no stdio, no interception, no cold start",
     )
     made.add_argument("--json", type=Path, metavar="OUT", help="also write everything here")
     return made
@@ -194,6 +200,7 @@ def run(arguments: argparse.Namespace) -> None:
     plan = Plan(arguments.samples, arguments.durability, not arguments.in_process)
     progress = Progress()
     calls: list[Row] = []
+    intercepted: dict[str, Timing] = {}
     starts: list[StartRow] = []
     targets: list[tuple[int | None, Target]] = []
     with TemporaryDirectory(prefix="memori-speed-") as root, _place(arguments, root) as place:
@@ -208,9 +215,16 @@ def run(arguments: argparse.Namespace) -> None:
         # The largest database is the last one filled.
         footprint = measure_footprint(database, queries, plan)
         if plan.stdio:
+            most = max(arguments.memories)
+            intercepted = asyncio.run(
+                interception.measure(place, most, arguments.samples, progress)
+            )
+            targets += [(most, target) for target in interception.targets_of(intercepted)]
             starts = measure_starts(place, database, queries, plan, arguments.starts, progress)
             targets += [(None, target) for target in start_targets(starts)]
     print(render_calls(calls), end="\n\n")
+    if intercepted:
+        print(interception.render(intercepted), end="\n\n")
     if starts:
         print(render_starts(starts), end="\n\n")
     print(render_footprint(footprint), end="\n\n")
@@ -219,7 +233,7 @@ def run(arguments: argparse.Namespace) -> None:
         title = "target" if memories is None else f"target at {memories} memories"
         print(render_targets(title, held_to), end="\n\n")
     if arguments.json is not None:
-        report = as_report(engine, plan, calls, starts, footprint, targets)
+        report = as_report(engine, plan, calls, intercepted, starts, footprint, targets)
         arguments.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 

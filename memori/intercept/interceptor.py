@@ -168,13 +168,12 @@ class Interceptor:
         # A call that stops waiting must not stop the opening for the next one.
         await asyncio.shield(self._opening)
 
-    async def notes(self, place: Place, asked: Asked, *, wait: bool = True) -> Notes:
+    async def notes(self, place: Place, asked: Asked) -> Notes:
         """What to add to a call.
 
         Args:
             place: whose call it is.
             asked: what it asks.
-            wait: wait for what the same user said just before, for a part of the time limit.
 
         Raises:
             MemoriError: the database fails.
@@ -182,10 +181,12 @@ class Interceptor:
         await self.open()
         # Words alone are better than the answer of an embedder that comes too late.
         embedding_limit.set(self.settings.time_limit * _EMBEDDING_SHARE)
-        if wait:
+        state = self._session(place)
+        recalls = self.settings.auto_ingest and not state.has_recalled(asked)
+        if recalls or not state.snapshot.text:
+            # What the same user said just before belongs to what is read now.
             limit = self.settings.time_limit * _SETTLE_SHARE
             await self._recorder.settled(place.scope, limit)
-        state = self._session(place)
         budget, scope = self.settings.max_tokens, place.scope
         both = self.settings.auto_ingest and self.settings.sends_standing
         standing = state.snapshot

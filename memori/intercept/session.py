@@ -57,6 +57,10 @@ class SessionState:
         default_factory=OrderedDict[str, tuple[int, bool]]
     )
 
+    def has_recalled(self, asked: Asked) -> bool:
+        """Whether this is a further step of an exchange that was recalled for."""
+        return asked.goes_on and self.recalled[0] == asked.prefix
+
     def turn_key(self, asked: Asked, *, complete: bool) -> str:
         """The key of a user turn: the same for every step and repetition of one exchange.
 
@@ -95,7 +99,7 @@ async def recalled_block(
     """What is recalled for the last user message; the same for every step of one exchange."""
     if not asked.question or max_tokens < 1:
         return ""
-    if asked.goes_on and state.recalled[0] == asked.prefix:
+    if state.has_recalled(asked):
         return state.recalled[1]
     hits = await engine.recall(asked.question, limit=_RECALLED, **_where(engine, scope))
     lines = [line_of(hit) for hit in hits if not shown.says(hit) and not _is_sent(hit, asked)]

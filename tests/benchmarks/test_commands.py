@@ -223,6 +223,9 @@ def test_speed_measures_the_server_beside_an_echo_and_a_bare_start(tmp_path: Pat
         "memori-mcp, filled database",
     ]
     assert all(row["cpu"] > 0 and row["wall"] > 0 for row in report["starts"])
+    assert all(row["p50"] > 0 for row in report["intercepted"].values())
+    assert {"floor", "without memori", "both"} <= report["intercepted"].keys()
+    assert "both: gain of the median call, ms" in {each["name"] for each in report["targets"]}
     assert {target["name"] for target in report["targets"] if target["memories"] is None} >= {
         "first call, memori-mcp, new database, s"
     }

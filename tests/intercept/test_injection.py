@@ -14,6 +14,7 @@ from intercepted import Enable, said
 
 from benchmarks.provider import Provider
 from memori import Hit, Memori
+from memori.intercept.recording import Recorder
 from memori.intercept.session import Snapshot
 from memori.text.tokens import estimate_tokens
 
@@ -298,3 +299,25 @@ def test_what_did_not_fit_the_standing_block_is_recalled(
     assert "Parcel 9" in standing
     assert "Parcel 0" not in standing
     assert "Parcel 0" in recalled
+
+
+@pytest.mark.parametrize(("mode", "waits"), [("conscious_ingest", 1), ("auto_ingest", 2)])
+def test_only_what_is_read_anew_waits_for_what_was_said_just_before(
+    mode: str,
+    waits: int,
+    client: openai.OpenAI,
+    enable: Enable,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _stocked(enable, **{mode: True})
+    waited: list[Any] = []
+    settled = Recorder.settled
+
+    async def counted(self: Recorder, scope: Any, timeout: Any) -> bool:
+        waited.append(scope)
+        return await settled(self, scope, timeout)
+
+    monkeypatch.setattr(Recorder, "settled", counted)
+    _chat(client, "Which seats on flights?")
+    _chat(client, "Which city?")
+    assert len(waited) == waits
