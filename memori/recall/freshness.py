@@ -23,8 +23,10 @@ def context_mark(connection: Connection, readable: Sequence[OpenScope], ids: Seq
     marks: list[str] = []
     for scope in readable:
         here = m.scope_id == scope.scope_id
+        # Of the number itself SQLite would walk down all memories to the first essential one; of a
+        # sum it asks the index of the essential ones.
         newest = connection.execute(
-            select(func.max(m.memory_no)).where(here, sql(f"({ESSENTIAL})"))
+            select(func.max(m.memory_no + 0)).where(here, sql(f"({ESSENTIAL})"))
         ).scalar()
         holding = 0
         if ids:
