@@ -195,7 +195,9 @@ class Writing(Engine):
             scope,
             operation_id,
             payload,
-            lambda w: turns.record(w, chosen, given, agent, learn=learns, injected=injected or 0),
+            lambda w: turns.record(
+                w, chosen, given, agent, learn=learns, drop=not keeps, injected=injected or 0
+            ),
             encode=turns.pack,
             decode=turns.unpack,
             now=now,
