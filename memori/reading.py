@@ -37,7 +37,7 @@ from memori.model import (
 from memori.recall.candidates import RECALL_POOL, SEARCH_POOL, OpenScope
 from memori.recall.context import build_context
 from memori.recall.find import find_hits
-from memori.recall.freshness import context_mark
+from memori.recall.freshness import context_mark, is_mark
 from memori.recall.hits import memory_hit, turn_hit
 from memori.recall.query import parse_query
 from memori.store import audit, reading, rows, turns
@@ -247,13 +247,16 @@ class Reading(Engine):
         self,
         ids: Iterable[str] = (),
         *,
+        since: str = "",
         user_id: str | None = None,
         namespace: str | None = None,
     ) -> str:
-        """A mark for those who keep a working context: equal marks, nothing essential changed.
+        """A mark for those who keep a working context: it is `since` again while nothing essential
+        was added, and all of `ids` hold.
 
         Args:
             ids: the memories and turns the kept context shows.
+            since: the mark that came with it; "" asks for a first one.
             user_id: another user than the object's.
             namespace: this namespace alone.
 
@@ -261,9 +264,12 @@ class Reading(Engine):
             InvalidArgument: something given is no id.
         """
         shown = tuple(as_ids(ids, "ids"))
+        before = as_text(since, "since")
+        if not is_mark(before):
+            raise InvalidArgument("since must be a mark that context_mark has given")
         return await self._read(
             self._readable(user_id, namespace),
-            lambda connection, readable: context_mark(connection, readable, shown),
+            lambda connection, readable: context_mark(connection, readable, shown, before),
         )
 
     async def source_turns(

@@ -82,7 +82,10 @@ async def standing_block(
     """The session's snapshot: taken once, and again when something essential has changed."""
     async with state.lock:
         kept = state.snapshot
-        mark = await engine.context_mark(kept.ids, **_where(engine, scope)) if kept.text else ""
+        where = _where(engine, scope)
+        mark = ""
+        if kept.text:
+            mark = await engine.context_mark(kept.ids, since=kept.mark, **where)
         if not kept.text or mark != kept.mark:
             state.snapshot = await _take(engine, scope, asked, max_tokens)
         return state.snapshot

@@ -95,6 +95,8 @@ class Worker:
             rest = _FIRST_REST
             if outcome is Outcome.IDLE:
                 await self._wait()
+            elif self._wake.is_set():  # a busy session: what it says next is learnt together
+                await asyncio.sleep(_GATHER)
 
     async def _wait(self) -> None:
         try:

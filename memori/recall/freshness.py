@@ -2,38 +2,74 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from functools import cache
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Table, bindparam, func, or_, select
 from sqlalchemy import text as sql
 
 from memori.recall.candidates import OpenScope
+from memori.store.prepared import Prepared, in_batches
 from memori.store.tables import ESSENTIAL, memories, turns
 
+_m = memories.c
+_MARK = re.compile(r"[0-9]{1,10}:[0-9]{1,18}\.[0-9]{1,9}(/[0-9]{1,10}:[0-9]{1,18}\.[0-9]{1,9})*")
+_LAST = Prepared(select(func.max(_m.memory_no)).where(_m.scope_id == bindparam("scope")))
+_ESSENTIAL_SINCE = Prepared(
+    select(_m.memory_no)
+    .where(
+        _m.scope_id == bindparam("scope"), _m.memory_no > bindparam("since"), sql(f"({ESSENTIAL})")
+    )
+    .limit(1)
+)
 
-def context_mark(connection: Connection, readable: Sequence[OpenScope], ids: Sequence[str]) -> str:
-    """A mark that changes when something essential is added, or one of `ids` no longer holds.
+
+def context_mark(
+    connection: Connection, readable: Sequence[OpenScope], ids: Sequence[str], since: str
+) -> str:
+    """A mark that stays `since` until something essential is added, or one of `ids` no longer
+    holds.
 
     Args:
         connection: a snapshot.
         readable: the scopes the context was made from.
         ids: the memories and turns it shows.
+        since: the mark it was given; "" for a first one.
     """
-    m, t = memories.c, turns.c
+    before = dict(part.split(":", 1) for part in since.split("/")) if since else {}
     marks: list[str] = []
     for scope in readable:
-        here = m.scope_id == scope.scope_id
-        # Of the number itself SQLite would walk down all memories to the first essential one; of a
-        # sum it asks the index of the essential ones.
-        newest = connection.execute(
-            select(func.max(m.memory_no + 0)).where(here, sql(f"({ESSENTIAL})"))
-        ).scalar()
-        holding = 0
-        if ids:
-            current = here & m.id.in_(ids) & m.active_hash.is_not(None)
-            shown = (t.scope_id == scope.scope_id) & t.id.in_(ids) & t.forgotten_at.is_(None)
-            for table, condition in ((memories, current), (turns, shown)):
-                counted = select(func.count()).select_from(table).where(condition)
-                holding += connection.execute(counted).scalar() or 0
-        marks.append(f"{newest or 0}.{holding}")
+        known = before.get(str(scope.scope_id), "").partition(".")[0]
+        last = int(known) if known else None
+        values = {"scope": scope.scope_id}
+        if last is None or _ESSENTIAL_SINCE.run(connection, values | {"since": last}):
+            last = _LAST.run(connection, values)[0][0] or 0
+        holding = sum(_count(connection, table, scope.scope_id, ids) for table in (memories, turns))
+        marks.append(f"{scope.scope_id}:{last}.{holding}")
     return "/".join(marks)
+
+
+def is_mark(text: str) -> bool:
+    """Whether a text is a mark, or none yet."""
+    return text == "" or _MARK.fullmatch(text) is not None
+
+
+def _count(connection: Connection, table: Table, scope_id: int, ids: Sequence[str]) -> int:
+    """How many of these ids are there and hold."""
+    found = 0
+    for batch, size in in_batches(ids):
+        values = {f"id_{at}": item_id for at, item_id in enumerate(batch)}
+        found += _holding(table, size).run(connection, values | {"scope": scope_id})[0][0]
+    return found
+
+
+@cache
+def _holding(table: Table, size: int) -> Prepared:
+    c = table.c
+    holds = c.active_hash.is_not(None) if table is memories else c.forgotten_at.is_(None)
+    # Each by itself: of one list SQLite reads the whole scope to look for them.
+    named = (
+        (c.scope_id == bindparam("scope")) & (c.id == bindparam(f"id_{at}")) for at in range(size)
+    )
+    return Prepared(select(func.count()).select_from(table).where(or_(*named), holds))

@@ -154,7 +154,10 @@ WRONG: dict[str, dict[str, list[tuple[list[Any], Expected]]]] = {
         "task": [(TEXT, InvalidArgument)],
         "max_tokens": [([*COUNT, None], InvalidArgument)],
     },
-    "context_mark": {"ids": [(NO_IDS, InvalidArgument)]},
+    "context_mark": {
+        "ids": [(NO_IDS, InvalidArgument)],
+        "since": [(TEXT, InvalidArgument), (["x", "1", "1:2", "1:2.3/", "a:1.1"], InvalidArgument)],
+    },
     "source_turns": {"ids": [(NO_IDS, InvalidArgument)]},
     "get": {"item_id": [(NO_ID, InvalidArgument), (UNKNOWN_ID, NotFound)]},
     "history": {"item_id": [(NO_ID, InvalidArgument), (UNKNOWN_ID, NotFound)]},
