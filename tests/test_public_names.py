@@ -37,6 +37,8 @@ NAMES = [
     "Operation",
     "OperationConflict",
     "Page",
+    "Profile",
+    "ProfileSentence",
     "Promoted",
     "Promotion",
     "ProviderConfig",
