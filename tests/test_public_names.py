@@ -86,6 +86,7 @@ VERBS = [
     "maintain",
     "open",
     "operations",
+    "profile",
     "promote",
     "promote_due",
     "quarantined",
