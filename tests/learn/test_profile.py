@@ -169,6 +169,26 @@ async def test_it_goes_with_what_it_tells(opened: Opener, provider: Provider, pu
     assert len(await _told(memori)) == 1
 
 
+async def test_a_purge_takes_older_versions_that_tell_of_it(
+    opened: Opener, provider: Provider, clock: Clock
+) -> None:
+    memori = await opened(settings=_settings(provider))
+    ana, tea, first = await _made(memori, provider)
+    clock.advance(hours=1)
+    await memori.update(tea, content="Prefers black tea")
+    _answer(provider, _says("Ana is the user.", ana))
+    await memori.promote()
+    second = await memori.profile()
+    assert second is not None
+    gone = await memori.forget([tea], purge=True)
+    assert set(gone.memories) >= {tea, first}
+    assert second.id not in gone.memories
+    with pytest.raises(NotFound):
+        await memori.get(first)
+    assert len(await _told(memori)) == 1
+    assert (await memori.verify()).finding_count == 0
+
+
 async def test_it_is_not_shown_while_a_source_is_superseded(
     opened: Opener, provider: Provider, clock: Clock
 ) -> None:
@@ -211,7 +231,8 @@ async def test_nothing_usable_stores_nothing_until_a_change(
 ) -> None:
     memori = await opened_file(settings=_settings(provider))
     ana = await _kept(memori, "The user's name is Ana")
-    _answer(provider, _says("Nobody said this."))
+    unknown = "01a206e4-6c1b-7000-8000-507fc1908a1a"
+    _answer(provider, _says("Nobody said this."), _says("Somebody else did.", unknown))
     await memori.promote()
     await memori.promote()
     assert await memori.profile() is None
