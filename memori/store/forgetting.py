@@ -406,9 +406,19 @@ def _turns(w: Write, *which: ColumnElement[bool]) -> dict[index.Place, Row[Any]]
 def erase(w: Write, targets: Targets) -> None:
     """Delete rows for good, visible or hidden; unlike a purge, what is said again is kept again."""
     if targets.memories or targets.turns:
+        _add_profiles(w, targets)
         _unindex(w, targets)
         # Taken out by its terms; only what another analyser indexed must be searched for.
         _delete(w, targets, search=w.index_state.generations != (ANALYSER_GENERATION,))
+
+
+def _add_profiles(w: Write, targets: Targets) -> None:
+    """Add the profiles that tell of a memory that is erased."""
+    gone = {row.id for row in targets.memories.values()}
+    for told in profiles.every(w.connection, w.scope_id) if gone else ():
+        if told.memory_no not in targets.memories and gone & profiles.cited_by(told):
+            targets.memories[told.memory_no] = told
+            w.event("purged", "memory", told.id, reason="a memory it rests on was deleted")
 
 
 def _delete(w: Write, targets: Targets, *, search: bool = True) -> None:

@@ -11,13 +11,14 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, select
+from sqlalchemy import Connection, Row, and_, bindparam, select
 
 from memori.model import PROFILE_AGENT, PROFILE_TAG, ProfileSentence
-from memori.store import index, memories, reading
+from memori.store import memories, reading
 from memori.store.operations import Write
+from memori.store.prepared import Prepared
 from memori.store.reading import Filter
-from memori.store.tables import MEMORY_SHELF, short_term
+from memori.store.tables import MEMORY_SHELF, labels, short_term
 from memori.store.tables import memories as memory_rows
 
 #: The verb of the operation that writes one.
@@ -25,7 +26,15 @@ PROFILE = "profile"
 #: The key of a profile's metadata.
 _KEY = "profile"
 
-_m, _s = memory_rows.c, short_term.c
+_m, _s, _l = memory_rows.c, short_term.c, labels.c
+_TAGGED = Prepared(
+    select(_l.seq).where(
+        _l.scope_id == bindparam("scope"),
+        _l.field == "tag",
+        _l.value == PROFILE_TAG,
+        _l.session_no == MEMORY_SHELF,
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +108,7 @@ def current(connection: Connection, scope_id: int) -> list[Any]:
     """Profiles that nothing replaces, the newest last, whether their sources hold or not. There
     are several after one came back that was forgotten."""
     # By its tag: a scan for the few that are profiles would read every memory.
-    places = index.find_labelled(connection, scope_id, {"tag": PROFILE_TAG})
-    numbers = [number for shelf, number in places if shelf == MEMORY_SHELF]
+    numbers = [row[0] for row in _TAGGED.run(connection, {"scope": scope_id})]
     rows = reading.memories_at(connection, scope_id, numbers).values() if numbers else ()
     found = [row for row in rows if row.agent_id == PROFILE_AGENT and row.active_hash is not None]
     return sorted(found, key=lambda row: row.memory_no)

@@ -189,6 +189,19 @@ async def test_a_purge_takes_older_versions_that_tell_of_it(
     assert (await memori.verify()).finding_count == 0
 
 
+async def test_what_retention_deletes_is_told_no_more(
+    opened: Opener, provider: Provider, clock: Clock
+) -> None:
+    memori = await opened(settings=_settings(provider, **{"retention.preference": "7_days"}))
+    _, tea, kept_as = await _made(memori, provider)
+    clock.advance(days=8)
+    await memori.retain()
+    for gone in (tea, kept_as):
+        with pytest.raises(NotFound):
+            await memori.get(gone)
+    assert await memori.profile() is None
+
+
 async def test_it_is_not_shown_while_a_source_is_superseded(
     opened: Opener, provider: Provider, clock: Clock
 ) -> None:
