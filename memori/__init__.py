@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from memori.model import Memory as Memory
     from memori.model import Operation as Operation
     from memori.model import Page as Page
+    from memori.model import Profile as Profile
+    from memori.model import ProfileSentence as ProfileSentence
     from memori.model import Promoted as Promoted
     from memori.model import Promotion as Promotion
     from memori.model import Recalled as Recalled
@@ -93,6 +95,8 @@ _HOME = {
         "Memory",
         "Operation",
         "Page",
+        "Profile",
+        "ProfileSentence",
         "Promoted",
         "Promotion",
         "Recalled",

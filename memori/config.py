@@ -245,6 +245,9 @@ class PromotionSettings(_Section):
     never_promote: tuple[str, ...] = Field(
         default=("never_promote",), description="memories with one of these tags never enter"
     )
+    profile: bool = Field(
+        default=False, description="let the configured model write a profile of each user"
+    )
 
 
 _KEEP = re.compile(r"permanent|([1-9][0-9]{0,4})_days")

@@ -117,6 +117,8 @@ class Engine:
         self._promotes = self._settings.promotion.enabled is True
         self._schedule: Schedule | None = None
         self._stored: Counter[Scope] = Counter()
+        #: What a model was asked about without a usable answer.
+        self._profile_tried: dict[Scope, str] = {}
 
     async def __aenter__(self) -> Self:
         await self.open()

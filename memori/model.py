@@ -27,6 +27,9 @@ CATEGORIES: tuple[Category, ...] = get_args(Category)
 SOURCES: tuple[Source, ...] = get_args(Source)
 EXPORT_FORMATS: tuple[ExportFormat, ...] = get_args(ExportFormat)
 
+#: By whom profiles are written, and their tag.
+PROFILE_AGENT, PROFILE_TAG = "memori:profile", "profile"
+
 #: How far each source is trusted, 0..1, unless the writer says otherwise.
 DEFAULT_TRUST: Mapping[Source, float] = {
     "user": 0.9,
@@ -463,6 +466,31 @@ class Promotion:
     considered: int
     tokens: int
     max_tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileSentence:
+    """One sentence of a profile, and the ids of the memories it rests on."""
+
+    text: str
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """What a model wrote of the user from short-term memory.
+
+    Attributes:
+        id: the memory it is kept as.
+        at: when it was written.
+        sentences: what it says.
+        holds: whether all memories it rests on do; if not, it is not shown to models.
+    """
+
+    id: str
+    at: datetime
+    sentences: tuple[ProfileSentence, ...]
+    holds: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, select
 
 from memori.arguments import as_flag, as_id, as_ids
-from memori.engine import COUNT_SECONDS, Engine
+from memori.engine import COUNT_SECONDS
 from memori.errors import NotFound, StoreBusy
 from memori.model import Promotion, Scope, ShortTerm
+from memori.profiling import Profiling
 from memori.promote.schedule import Schedule
 from memori.store import promotions, scopes, tables, uses
 from memori.store.operations import Write
@@ -33,7 +34,7 @@ _PAGE = 100
 _WATCH_EVERY, _WATCH_FOR = 0.2, 90.0
 
 
-class Promoting(Engine):
+class Promoting(Profiling):
     """What decides on short-term memory."""
 
     async def promote(
@@ -73,9 +74,12 @@ class Promoting(Engine):
             held = await database.write(partial(self._take, scope_id=number))
             if held is not None:
                 try:
-                    return await self._run(scope, held, operation_id)
+                    done = await self._run(scope, held, operation_id)
                 except LostPromotion:
                     _log.info("another process decided on this short-term memory meanwhile")
+                else:
+                    await self._renew_profile(scope, number)
+                    return done
             if time.monotonic() > deadline:
                 raise StoreBusy("another process is promoting in this scope; try again")
             await asyncio.sleep(_WATCH_EVERY)
@@ -216,6 +220,7 @@ class Promoting(Engine):
             _log.warning("promotion failed in one scope (%s); it is tried again", trouble)
             await database.write(lambda c: promotions.put_off(c, held, trouble, self._time(c)))
             return False
+        await self._renew_profile(scope, due.scope_id)
         return True
 
     async def _run(self, scope: Scope, held: Held, operation_id: str | None) -> Promotion:

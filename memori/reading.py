@@ -238,6 +238,7 @@ class Reading(Engine):
                 max_tokens=max_tokens,
                 meaning=meaning,
                 never=never,
+                profile=self._settings.promotion.profile,
             ),
         )
         self._uses.shown(wanted[0].user_id, context)

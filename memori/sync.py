@@ -159,6 +159,7 @@ class Memori(Intercepting):
     promote = _blocking(AsyncMemori.promote)
     promote_due = _blocking(AsyncMemori.promote_due)
     short_term = _blocking(AsyncMemori.short_term)
+    profile = _blocking(AsyncMemori.profile)
     confirm = _blocking(AsyncMemori.confirm)
     start_promoting = _blocking(AsyncMemori.start_promoting)
     learn = _blocking(AsyncMemori.learn)

@@ -357,6 +357,13 @@ def _looking(verbs: _Verbs[_Parser]) -> None:
     )
     verb.add_argument("--why", metavar="ID", help="this memory alone, whether it is in or not")
 
+    _add(
+        verbs,
+        "profile",
+        "show the profile of the user, and what each sentence rests on",
+        "A model writes it where `promotion.profile` is on (docs/profile.md).",
+    )
+
     verb = _add(verbs, "confirm", "say that memories are right and useful")
     verb.add_argument("ids", nargs="+", metavar="ID", help="memory")
 

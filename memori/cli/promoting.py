@@ -57,6 +57,24 @@ async def short_term(memori: AsyncMemori, args: argparse.Namespace, out: Output)
     return ExitCode.DONE if found else ExitCode.NOTHING
 
 
+async def profile(memori: AsyncMemori, args: argparse.Namespace, out: Output) -> ExitCode:
+    """What a model wrote of the user, and the memories it rests on."""
+    found = await memori.profile()
+    if found is None:
+        out.note("there is no profile; `promotion.profile` and a model make one (docs/profile.md)")
+        return ExitCode.NOTHING
+    if out.as_json:
+        out.object(found)
+        return ExitCode.DONE
+    out.table(
+        ("SENTENCE", "MEMORIES"), [(each.text, " ".join(each.ids)) for each in found.sentences]
+    )
+    out.note(f"written {moment(found.at)}, kept as {found.id}")
+    if not found.holds:
+        out.note("not shown to models: something it rests on changed; the next run writes it anew")
+    return ExitCode.DONE
+
+
 async def confirm(memori: AsyncMemori, args: argparse.Namespace, out: Output) -> ExitCode:
     """Count memories as useful."""
     done = await memori.confirm(args.ids)

@@ -19,9 +19,9 @@ _SHOWN = 20
 #: Verbs that `undo` knows the way back from.
 _UNDOABLE = (
     *("remember", "record", "import", "update", "forget", "confirm"),
-    *("learn", "promote"),  # the background's own, which are never meant by "the last"
+    *("learn", "promote", "profile"),  # the background's own, which are never meant by "the last"
 )
-_BACKGROUND = ("learn", "promote")
+_BACKGROUND = ("learn", "promote", "profile")
 
 
 @dataclass(frozen=True, slots=True)

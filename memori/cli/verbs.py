@@ -58,6 +58,7 @@ VERBS: Mapping[str, _Runner] = {"copy": moving.copy, "db": databases.db} | {
         "jobs": learning.jobs,
         "promote": promoting.promote,
         "short-term": promoting.short_term,
+        "profile": promoting.profile,
         "confirm": promoting.confirm,
         "entities": learning.entities,
         "relations": learning.relations,

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Iterator, Sequence
 
 from memori.learn.learnt import Extracted, Heard, Unavailable
-from memori.learn.providers import SECONDS, Model
+from memori.learn.providers import Model, ask_in_background
 from memori.learn.replies import SCHEMA, Unreadable, read_reply
-from memori.learn.threads import in_background
 from memori.text.tokens import estimate_tokens
 
 #: Characters of one turn, and of one request; more turns are asked about in a further one.
@@ -60,17 +58,12 @@ class ModelAgent:
 
     async def _ask(self, heard: Sequence[Heard]) -> Extracted:
         said = _lines(heard)
-        asked = in_background(lambda: self._model.ask(_TASK, said, SCHEMA))
+        answer = await ask_in_background(self._model, _TASK, said, SCHEMA)
         try:
-            async with asyncio.timeout(2 * SECONDS):
-                answer = await asyncio.wrap_future(asked)
-        except TimeoutError:
-            raise Unavailable("the provider did not answer in time") from None
-        tokens = answer.tokens or estimate_tokens(_TASK + said + answer.text)
-        try:
-            return Extracted(tuple(read_reply(answer.text, heard)), tokens)
+            return Extracted(tuple(read_reply(answer.text, heard)), answer.tokens)
         except Unreadable:
-            raise Unavailable("the model's answer is not what was asked for", tokens) from None
+            trouble = "the model's answer is not what was asked for"
+            raise Unavailable(trouble, answer.tokens) from None
 
 
 def _batches(heard: Sequence[Heard]) -> Iterator[Sequence[Heard]]:

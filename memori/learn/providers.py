@@ -7,13 +7,14 @@ https://docs.anthropic.com/en/api/messages.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import urllib.error
 import urllib.request
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, NoReturn, Protocol, cast
@@ -21,7 +22,9 @@ from urllib.parse import quote
 
 from memori.config import AgentsSettings
 from memori.learn.learnt import Unavailable
+from memori.learn.threads import in_background
 from memori.quiet import quietly
+from memori.text.tokens import estimate_tokens
 
 #: Seconds the provider may take for one answer.
 SECONDS = 60.0
@@ -199,6 +202,30 @@ class _LiteLLM(_SchemaFirst):
             raise Unavailable(trouble) from None
         tokens = getattr(getattr(answer, "usage", None), "total_tokens", 0) or 0
         return Answer(text, int(tokens))
+
+
+async def ask_in_background(
+    model: Model, task: str, said: str, schema: Mapping[str, Any]
+) -> Answer:
+    """Ask a model without blocking the loop; the tokens are estimated where it tells none.
+
+    Args:
+        model: which.
+        task: what it has to do.
+        said: the data it is given.
+        schema: of the answer.
+
+    Raises:
+        Unavailable: there is no answer, or none in time.
+    """
+    asked = in_background(lambda: model.ask(task, said, schema))
+    try:
+        async with asyncio.timeout(2 * SECONDS):
+            answer = await asyncio.wrap_future(asked)
+    except TimeoutError:
+        raise Unavailable("the provider did not answer in time") from None
+    tokens = answer.tokens or estimate_tokens(task + said + answer.text)
+    return replace(answer, tokens=tokens)
 
 
 def _import_litellm() -> Any:

@@ -15,12 +15,13 @@ _MOST = 40
 _LONGEST = 500
 _LONGEST_NAME = 120
 
-_TEXT = {"type": "string"}
+TEXT = {"type": "string"}
 _SHARE = {"type": "number"}
 _FLAG = {"type": "boolean"}
 
 
-def _object(properties: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+def make_object(properties: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    """The schema of an object that has exactly these properties."""
     return {
         "type": "object",
         "properties": dict(properties),
@@ -30,25 +31,25 @@ def _object(properties: Mapping[str, Any], **more: Any) -> dict[str, Any]:
     }
 
 
-SCHEMA = _object(
+SCHEMA = make_object(
     {
         "memories": {
             "type": "array",
-            "items": _object(
+            "items": make_object(
                 {
-                    "content": _TEXT,
+                    "content": TEXT,
                     "category": {"type": "string", "enum": list(CATEGORIES)},
                     "importance": _SHARE,
                     "confidence": _SHARE,
-                    "entities": {"type": "array", "items": _TEXT},
+                    "entities": {"type": "array", "items": TEXT},
                     "turns": {"type": "array", "items": {"type": "integer"}},
                     "relation": {
                         "anyOf": [
-                            _object(
+                            make_object(
                                 {
-                                    "subject": _TEXT,
-                                    "predicate": _TEXT,
-                                    "object": _TEXT,
+                                    "subject": TEXT,
+                                    "predicate": TEXT,
+                                    "object": TEXT,
                                     "single": _FLAG,
                                 }
                             ),
@@ -80,7 +81,7 @@ def read_reply(text: str, heard: Sequence[Heard]) -> list[Learnt]:
     Raises:
         Unreadable: there is no list of memories in it.
     """
-    value = _find(text)
+    value = find_json(text)
     given: Any = value.get("memories") if isinstance(value, Mapping) else value  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
     if not isinstance(given, list):
         raise Unreadable
@@ -88,7 +89,12 @@ def read_reply(text: str, heard: Sequence[Heard]) -> list[Learnt]:
     return [learnt for learnt in made if learnt is not None]
 
 
-def _find(text: str) -> Any:
+def find_json(text: str) -> Any:
+    """The JSON value in an answer, perhaps in a fence or with words around it.
+
+    Raises:
+        Unreadable: there is none.
+    """
     for candidate in _candidates(text):
         for attempt in (candidate, _TRAILING_COMMA.sub(r"\1", candidate)):
             try:

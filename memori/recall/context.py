@@ -23,7 +23,7 @@ from memori.recall.candidates import OpenScope
 from memori.recall.find import find_hits
 from memori.recall.lines import line_of_memory, sized_line
 from memori.recall.query import Query
-from memori.store import reading
+from memori.store import profiles, reading
 from memori.store.prepared import Prepared
 from memori.store.reading import Filter
 from memori.store.tables import (
@@ -44,6 +44,8 @@ _RECENT = 10
 _FOR_TASK = 12
 #: What fits the task may use this share of the budget even when the rest could fill it.
 _TASK_SHARE = 0.5
+#: A profile may use this share: what it rests on stands behind it.
+_PROFILE_SHARE = 0.25
 #: Columns that neither a line nor the decision about it reads.
 _UNUSED = frozenset(
     "confidence evidence supersedes content_hash active_hash length operation_id forgotten_by "
@@ -55,6 +57,7 @@ EMPTY = (
 )
 #: The sections in their order, and what stands above each.
 HEADINGS = {
+    "profile": "Profile",
     "who": "Who the user is",
     "rules": "Standing rules",
     "preferences": "Preferences",
@@ -113,6 +116,9 @@ def _essential(*, pinned: bool) -> Prepared:
 _PINNED, _IMPORTANT = _essential(pinned=True), _essential(pinned=False)
 
 
+_Key = tuple[str, tuple[Any, ...]]
+
+
 class _Entry(NamedTuple):
     """A line that may be shown, as hit or as row: the lower `urgency`, the sooner it gets a place
     in the budget; `order` is its place in its section."""
@@ -124,6 +130,11 @@ class _Entry(NamedTuple):
     urgency: tuple[Any, ...]
     order: tuple[Any, ...]
 
+    @property
+    def key(self) -> _Key:
+        """What is shown once: the sentences of a profile are lines of one memory."""
+        return self.shown.id, self.order if self.section == "profile" else ()
+
 
 def build_context(
     connection: Connection,
@@ -134,6 +145,7 @@ def build_context(
     max_tokens: int,
     meaning: Meaning | None = None,
     never: Iterable[str] = (),
+    profile: bool = False,
 ) -> WorkingContext:
     """Gather the working context of the readable scopes.
 
@@ -145,12 +157,16 @@ def build_context(
         max_tokens: budget of the whole text by `estimate_tokens`.
         meaning: the task as vectors.
         never: memories with one of these tags are shown only where they fit the task.
+        profile: show the profile too, where there is one that holds.
     """
     chosen = Filter(now=now)
     standing: dict[str, _Entry] = {}
+    profile_lines: list[_Entry] = []
     for place, scope in enumerate(readable):
         for entry in _standing(connection, scope, place, chosen, frozenset(never)):
             standing.setdefault(entry.shown.id, entry)
+        if profile:
+            profile_lines += _profile(connection, scope, place, chosen, frozenset(never))
     fitting: Sequence[Hit] = ()
     if task is not None:
         fitting = find_hits(connection, readable, task, chosen, limit=_FOR_TASK, meaning=meaning)
@@ -162,7 +178,7 @@ def build_context(
     tasks = [
         _Entry(hit, hit.kind, hit.namespace, "task", (at,), (at,)) for at, hit in enumerate(fitting)
     ]
-    return _compose(list(standing.values()), tasks, max_tokens)
+    return _compose(profile_lines, list(standing.values()), tasks, max_tokens)
 
 
 def _standing(
@@ -198,6 +214,19 @@ def _standing(
         yield entry(row, "recent", (True, len(_SECTIONS), place, at), row.recorded_at)
 
 
+def _profile(
+    connection: Connection, scope: OpenScope, place: int, chosen: Filter, never: frozenset[str]
+) -> Iterator[_Entry]:
+    """The sentences of a scope's profile, unless something it rests on no longer holds."""
+    found = profiles.current(connection, scope.scope_id)
+    if not found or not profiles.holds(connection, scope.scope_id, found[-1], chosen, never):
+        return
+    row = found[-1]
+    for at, sentence in enumerate(profiles.sentences_of(row)):
+        shown = row._replace(content=sentence.text)
+        yield _Entry(shown, "memory", scope.namespace, "profile", (place, at), (place, at))
+
+
 def _section_of(row: Any) -> str:
     if row.category == "fact" and says_who(row.content):
         return "who"
@@ -219,13 +248,15 @@ def _newest(connection: Connection, scope: OpenScope) -> Iterator[Any]:
     return map(_MemoryRow._make, _NEWEST.run(connection, {"scope": scope.scope_id}))
 
 
-def _compose(standing: list[_Entry], tasks: list[_Entry], max_tokens: int) -> WorkingContext:
+def _compose(
+    profile: list[_Entry], standing: list[_Entry], tasks: list[_Entry], max_tokens: int
+) -> WorkingContext:
     """Fill the budget: what fits the task has its share first, the rest goes by urgency."""
     standing.sort(key=lambda entry: entry.urgency)
     known = {entry.shown.id for entry in standing if entry.section != "recent"}
-    chosen: dict[str, tuple[_Entry, str]] = {}
+    chosen: dict[_Key, tuple[_Entry, str]] = {}
     share = int(max_tokens * _TASK_SHARE) if tasks else 0
-    left = max_tokens
+    left = max_tokens - _take(profile, chosen, int(max_tokens * _PROFILE_SHARE))
     left -= _take([each for each in tasks if each.shown.id not in known], chosen, share)
     left -= _take(standing, chosen, left)
     _take(tasks, chosen, left)
@@ -235,12 +266,12 @@ def _compose(standing: list[_Entry], tasks: list[_Entry], max_tokens: int) -> Wo
     )
 
 
-def _take(entries: Iterable[_Entry], chosen: dict[str, tuple[_Entry, str]], budget: int) -> int:
+def _take(entries: Iterable[_Entry], chosen: dict[_Key, tuple[_Entry, str]], budget: int) -> int:
     """Add entries that fit to `chosen`, by id; the tokens they use, headings included."""
     used = 0
     headed = {entry.section for entry, _ in chosen.values()}
     for entry in entries:
-        if entry.shown.id in chosen:
+        if entry.key in chosen:
             continue
         hit = isinstance(entry.shown, Hit)
         line, cost = sized_line(entry.shown) if hit else line_of_memory(entry.shown)
@@ -250,7 +281,7 @@ def _take(entries: Iterable[_Entry], chosen: dict[str, tuple[_Entry, str]], budg
         if used + cost > budget:
             continue
         headed.add(entry.section)
-        chosen[entry.shown.id] = (entry, line)
+        chosen[entry.key] = (entry, line)
         used += cost
     return used
 

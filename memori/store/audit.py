@@ -24,8 +24,8 @@ GROUP_VERB = "import"
 #: What `operations` can be asked for.
 VERBS = tuple(
     (
-        "remember record learn update forget restore undo release promote confirm rename retain "
-        + GROUP_VERB
+        "remember record learn update forget restore undo release promote profile confirm rename "
+        "retain " + GROUP_VERB
     ).split()
 )
 

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Row, Table, delete, select, update
 
 from memori.errors import InvalidArgument, NotFound
 from memori.model import Forgotten, Undone
-from memori.store import entities, index, jobs, memories, turns
+from memori.store import entities, index, jobs, memories, profiles, turns
 from memori.store.operations import Write
 from memori.store.tables import (
     MEMORY_SHELF,
@@ -49,6 +49,7 @@ class Targets:
     sessions: dict[int, str] = field(default_factory=dict[int, str])
     root: str = ""
     roots: dict[str, str] = field(default_factory=dict[str, str])
+    profiles: list[Row[Any]] | None = None
 
     def went_with(self, item_id: str, *, derived: bool) -> None:
         """Note which id a person named that makes this item go, and whether by another one."""
@@ -212,6 +213,10 @@ def _take_memory(
             _take_memory(
                 w, targets, older, keep_turns=keep_turns, hidden_too=hidden_too, derived=True
             )
+    if targets.profiles is None:
+        targets.profiles = profiles.every(w.connection, w.scope_id)
+    for told in [each for each in targets.profiles if row.id in profiles.cited_by(each)]:
+        _take_memory(w, targets, told, keep_turns=True, hidden_too=hidden_too, derived=True)
     c = turn_rows.c
     links = w.connection.execute(
         select(turn_rows)
@@ -401,9 +406,19 @@ def _turns(w: Write, *which: ColumnElement[bool]) -> dict[index.Place, Row[Any]]
 def erase(w: Write, targets: Targets) -> None:
     """Delete rows for good, visible or hidden; unlike a purge, what is said again is kept again."""
     if targets.memories or targets.turns:
+        _add_profiles(w, targets)
         _unindex(w, targets)
         # Taken out by its terms; only what another analyser indexed must be searched for.
         _delete(w, targets, search=w.index_state.generations != (ANALYSER_GENERATION,))
+
+
+def _add_profiles(w: Write, targets: Targets) -> None:
+    """Add the profiles that tell of a memory that is erased."""
+    gone = {row.id for row in targets.memories.values()}
+    for told in profiles.every(w.connection, w.scope_id) if gone else ():
+        if told.memory_no not in targets.memories and gone & profiles.cited_by(told):
+            targets.memories[told.memory_no] = told
+            w.event("purged", "memory", told.id, reason="a memory it rests on was deleted")
 
 
 def _delete(w: Write, targets: Targets, *, search: bool = True) -> None:

@@ -47,6 +47,8 @@ from memori.store.tables import (
 
 #: The verb of a run's operation.
 RUN = "promote"
+#: Operations that give no reason to decide anew: runs, and the profiles they lead to.
+OWN_VERBS = (RUN, "profile")
 #: The action of its event.
 RUN_EVENT = "promotion"
 #: How long a runner may be silent before another one takes its place.
@@ -176,6 +178,11 @@ def put_off(connection: Connection, held: Held, trouble: str, now: datetime) -> 
         not_before=now + wait,
         trouble=trouble,
     )
+
+
+def note_trouble(connection: Connection, scope_id: int, trouble: str) -> None:
+    """Note what failed after a run, until the next run."""
+    connection.execute(update(promotions).where(_p.scope_id == scope_id).values(trouble=trouble))
 
 
 def due(
@@ -428,11 +435,11 @@ def places_of(connection: Connection, scope_id: int) -> dict[int, Row[Any]]:
 
 
 def _newest(scope_id: Any) -> Select[Any]:
-    """The number of the newest operation that is not a run itself."""
+    """The number of the newest operation that is not promotion's own."""
     o = operations.c
     return (
         select(o.number)
-        .where(o.scope_id == scope_id, o.verb != RUN)
+        .where(o.scope_id == scope_id, o.verb.not_in(OWN_VERBS))
         .order_by(o.number.desc())
         .limit(1)
     )

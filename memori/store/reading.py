@@ -24,7 +24,7 @@ from sqlalchemy import (
     tuple_,
 )
 
-from memori.model import Category, Kind
+from memori.model import PROFILE_AGENT, Category, Kind
 from memori.store import entities
 from memori.store.index import Place, label_pairs
 from memori.store.prepared import Prepared, in_batches
@@ -98,6 +98,9 @@ class Filter:
         if self.session_id is not None and row.session_id != self.session_id:
             return False
         if self.agent_id is not None and row.agent_id != self.agent_id:
+            return False
+        # A profile says again what other memories say.
+        if row.agent_id == PROFILE_AGENT and self.agent_id != PROFILE_AGENT:
             return False
         if not self._in_span(row.recorded_at):
             return False

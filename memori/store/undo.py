@@ -96,7 +96,7 @@ def _undo_one(w: Write, row: Row[Any]) -> Undone:
         return forgetting.unforget(w, row.operation_id, row.at)
     if row.verb == "record":
         return _undo_record(w, row)
-    if row.verb in ("remember", "update"):
+    if row.verb in ("remember", "update", "profile"):
         return _undo_memory(w, row, row.answer)
     if row.verb == "learn":
         return _undo_learning(w, row)
