@@ -10,7 +10,7 @@ from enum import Enum
 
 _log = logging.getLogger("memori")
 #: Seconds before the first look and after a wake-up, in which a busy session says more.
-_SETTLE_IN, _GATHER = 0.5, 0.1
+_SETTLE_IN, _GATHER = 0.5, 0.5
 #: Seconds between two looks for what others left, or what was put off.
 _LOOK_EVERY = 30.0
 #: Seconds nothing is tried after a failure: at first, and at most.
