@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -46,6 +46,17 @@ TIMES_QUERY = 3.0
 _BATCH = 10_000
 _TEXTS = 10_000
 _HOUR = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much is filled, and how often the working context is timed."""
+
+    memories: int = field(default=1_000_000, metadata={"help": "memories of one owner"})
+    owners: int = field(default=10_000, metadata={"help": "how many others"})
+    each: int = field(default=20, metadata={"help": "memories of each of them"})
+    context: int = field(default=100_000, metadata={"help": "memories, for the working context"})
+    samples: int = field(default=200, metadata={"help": "working contexts timed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,45 +255,59 @@ def targets_of(passes: Sequence[Pass], timings: Mapping[str, Timing]) -> list[Ta
     ]
 
 
+def measure(sizes: Sizes, progress: Progress) -> tuple[list[Pass], Mapping[str, Timing]]:
+    """Everything, on files that are gone afterwards."""
+    with TemporaryDirectory(prefix="memori-promotion-") as root:
+        folder = Path(root)
+        timings = asyncio.run(measure_context(folder, sizes.context, sizes.samples, progress))
+        passes = asyncio.run(
+            measure_passes(folder, sizes.memories, sizes.owners, sizes.each, progress)
+        )
+    return passes, timings
+
+
 def render(passes: Sequence[Pass], timings: Mapping[str, Timing]) -> str:
-    """The tables."""
+    """The tables, without the targets."""
     looked = [[p.name, f"{p.seconds:.2f}", f"{p.scopes:,}", f"{p.longest_ms:.1f}"] for p in passes]
     times = [[name, f"{t.p50:.2f}", f"{t.p95:.2f}"] for name, t in timings.items()]
     return "\n\n".join(
         [
             table(["promotion", "s", "scopes", "longest write ms"], looked),
             table(["reading", "p50 ms", "p95 ms"], times),
-            render_targets("target", targets_of(passes, timings)),
         ]
     )
+
+
+def as_report(passes: Sequence[Pass], timings: Mapping[str, Timing]) -> dict[str, Any]:
+    """Everything that was found, JSON-ready."""
+    return {
+        "passes": [asdict(each) for each in passes],
+        "reading": {name: asdict(timing) for name, timing in timings.items()},
+    }
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.promotion", description=__doc__)
-    parser.add_argument("--memories", type=int, default=1_000_000, help="of one owner (1,000,000)")
-    parser.add_argument("--owners", type=int, default=10_000, help="how many others (10,000)")
-    parser.add_argument("--each", type=int, default=20, help="memories of each of them (20)")
-    parser.add_argument("--context", type=int, default=100_000, help="for its context (100,000)")
-    parser.add_argument("--samples", type=int, default=200, help="contexts timed (200)")
-    parser.add_argument("--json", type=Path, metavar="OUT", help="also write everything here")
-    given = parser.parse_args(argv)
-    progress = Progress()
-    with TemporaryDirectory(prefix="memori-promotion-") as root:
-        folder = Path(root)
-        timings = asyncio.run(measure_context(folder, given.context, given.samples, progress))
-        passes = asyncio.run(
-            measure_passes(folder, given.memories, given.owners, given.each, progress)
+    for size in fields(Sizes):
+        parser.add_argument(
+            f"--{size.name}",
+            type=int,
+            default=size.default,
+            metavar="N",
+            help=f"{size.metadata['help']} ({size.default:,})",
         )
-    print(render(passes, timings))
-    if given.json is not None:
-        report = {
-            "surroundings": surroundings(),
-            "passes": [asdict(each) for each in passes],
-            "reading": {name: asdict(timing) for name, timing in timings.items()},
-            "targets": [asdict(t) | {"met": t.met} for t in targets_of(passes, timings)],
-        }
-        given.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    parser.add_argument("--json", type=Path, metavar="OUT", help="also write everything here")
+    given = vars(parser.parse_args(argv))
+    out: Path | None = given.pop("json")
+    found = measure(Sizes(**given), Progress())
+    targets = targets_of(*found)
+    print(render(*found), end="\n\n")
+    print(render_targets("target", targets))
+    if out is not None:
+        report = {"benchmark": "promotion", "surroundings": surroundings(), **as_report(*found)}
+        report["targets"] = [asdict(target) | {"met": target.met} for target in targets]
+        out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     return 0
 
 

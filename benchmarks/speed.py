@@ -17,7 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks import interception
+from benchmarks import interception, promotion
 from benchmarks.calls import (
     ASYNC,
     BLOCK,
@@ -170,6 +170,12 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="leave out the servers: no stdio, no interception, no cold start",
     )
+    made.add_argument(
+        "--promotion",
+        action="store_true",
+        help="also promotion at 1,000,000 memories of one owner and among 10,000 owners, on SQLite "
+        "files (some minutes; python -m benchmarks.promotion alone takes other sizes)",
+    )
     made.add_argument("--json", type=Path, metavar="OUT", help="also write everything here")
     return made
 
@@ -222,18 +228,26 @@ def run(arguments: argparse.Namespace) -> None:
             targets += [(most, target) for target in interception.targets_of(intercepted)]
             starts = measure_starts(place, database, queries, plan, arguments.starts, progress)
             targets += [(None, target) for target in start_targets(starts)]
+    promoted = None
+    if arguments.promotion:
+        promoted = promotion.measure(promotion.Sizes(), progress)
+        targets += [(None, target) for target in promotion.targets_of(*promoted)]
     print(render_calls(calls), end="\n\n")
     if intercepted:
         print(interception.render(intercepted), end="\n\n")
     if starts:
         print(render_starts(starts), end="\n\n")
     print(render_footprint(footprint), end="\n\n")
+    if promoted is not None:
+        print(promotion.render(*promoted), end="\n\n")
     for memories in dict.fromkeys(memories for memories, _ in targets):
         held_to = [target for at, target in targets if at == memories]
         title = "target" if memories is None else f"target at {memories} memories"
         print(render_targets(title, held_to), end="\n\n")
     if arguments.json is not None:
         report = as_report(engine, plan, calls, intercepted, starts, footprint, targets)
+        if promoted is not None:
+            report["promotion"] = promotion.as_report(*promoted)
         arguments.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 

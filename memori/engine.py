@@ -91,9 +91,8 @@ class Engine:
         self._told_time = clock is not None
         self._actor = actor
         memory = self._settings.memory
-        for what in ("agent_id", "session_id"):
-            if getattr(memory, what) is not None:
-                intake.check_name(getattr(memory, what), what)
+        self._agent(None)
+        self._session(None)
         self._scope = self._choose_scope(None, None, required=False)
         for name in memory.read_namespaces:
             intake.check_scope(name, self._scope.user_id)
@@ -474,7 +473,7 @@ class Engine:
 
     def _agent(self, given: str | None) -> str | None:
         chosen = given if given is not None else self._settings.memory.agent_id
-        return None if chosen is None else intake.check_name(chosen, "agent_id")
+        return None if chosen is None else intake.check_writer(chosen)
 
     def _here(self) -> datetime:
         """Now, on the owner's clock and calendar."""

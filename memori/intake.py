@@ -24,6 +24,7 @@ from memori.model import (
     MAX_MEMORY_CHARS,
     MAX_NAME_CHARS,
     MAX_TURN_BYTES,
+    OWN_AGENTS,
     QUARANTINE_BELOW,
     SOURCES,
     Category,
@@ -316,6 +317,13 @@ def check_name(value: str, what: str, error: type[Exception] = InvalidArgument) 
         raise error(f"{what} has characters that cannot be stored (NUL or half a surrogate pair)")
     if kinds := _secrets_in(value):
         raise error(f"{what} holds a secret ({', '.join(kinds)}); names are stored as they are")
+    return value
+
+
+def check_writer(value: str) -> str:
+    """The name of an agent that writes; names that begin with `memori:` are memori's own."""
+    if check_name(value, "agent_id").startswith(OWN_AGENTS):
+        raise InvalidArgument(f"agent_id begins with {OWN_AGENTS!r}, which is memori's own")
     return value
 
 

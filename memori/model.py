@@ -27,8 +27,10 @@ CATEGORIES: tuple[Category, ...] = get_args(Category)
 SOURCES: tuple[Source, ...] = get_args(Source)
 EXPORT_FORMATS: tuple[ExportFormat, ...] = get_args(ExportFormat)
 
+#: How the names of memori's own agents begin; nobody else may write under one.
+OWN_AGENTS = "memori:"
 #: By whom profiles are written, and their tag.
-PROFILE_AGENT, PROFILE_TAG = "memori:profile", "profile"
+PROFILE_AGENT, PROFILE_TAG = f"{OWN_AGENTS}profile", "profile"
 
 #: How far each source is trusted, 0..1, unless the writer says otherwise.
 DEFAULT_TRUST: Mapping[Source, float] = {

@@ -10,7 +10,7 @@ import os
 import threading
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -20,7 +20,7 @@ from memori.api import AsyncMemori
 from memori.engine import embedding_limit
 from memori.errors import MemoriError
 from memori.ids import new_id
-from memori.intake import check_name, check_scope
+from memori.intake import check_name, check_scope, check_writer
 from memori.intercept.recording import Recorder
 from memori.intercept.scope import Said
 from memori.intercept.session import (
@@ -142,7 +142,7 @@ class Interceptor:
         return Place(
             scope=scope,
             session_id=check_name(session, "session_id"),
-            agent_id=None if agent is None else check_name(agent, "agent_id"),
+            agent_id=None if agent is None else check_writer(agent),
             human=said.human,
         )
 
@@ -183,15 +183,19 @@ class Interceptor:
         embedding_limit.set(self.settings.time_limit * _EMBEDDING_SHARE)
         state = self._session(place)
         recalls = self.settings.auto_ingest and not state.has_recalled(asked)
-        if recalls or not state.snapshot.text:
-            # What the same user said just before belongs to what is read now.
-            limit = self.settings.time_limit * _SETTLE_SHARE
-            await self._recorder.settled(place.scope, limit)
         budget, scope = self.settings.max_tokens, place.scope
         both = self.settings.auto_ingest and self.settings.sends_standing
+        share = int(budget * STANDING_SHARE) if both else budget
+        # What the same user said just before belongs to what is read now.
+        settled = self._recorder.settled(scope, self.settings.time_limit * _SETTLE_SHARE)
         standing = state.snapshot
-        if self.settings.sends_standing:
-            share = int(budget * STANDING_SHARE) if both else budget
+        if not self.settings.sends_standing:
+            await _if(recalls, settled)
+        elif standing.text:  # whether it still holds can be asked meanwhile
+            look = standing_block(self.engine, scope, state, asked, share)
+            standing, _ = await asyncio.gather(look, _if(recalls, settled))
+        else:
+            await settled
             standing = await standing_block(self.engine, scope, state, asked, share)
         recalled = ""
         if self.settings.auto_ingest:
@@ -333,3 +337,11 @@ class Interceptor:
             when = self.engine.now().isoformat()
             turns.append({"role": "assistant", "content": text, "at": when, "metadata": kept})
         return turns
+
+
+async def _if(needed: bool, waiting: Coroutine[Any, Any, object]) -> None:
+    """Wait where that is needed."""
+    if needed:
+        await waiting
+    else:
+        waiting.close()

@@ -78,12 +78,12 @@ def metadata_of(digest: str, sentences: Iterable[ProfileSentence]) -> dict[str, 
 
 def sources_of(row: Any) -> str:
     """The digest of the members a profile was made from."""
-    return row.metadata[_KEY]["sources"]
+    return row.metadata.get(_KEY, {}).get("sources", "")  # its owner may have edited it
 
 
 def sentences_of(row: Any) -> tuple[ProfileSentence, ...]:
     """The sentences of a profile."""
-    said = row.metadata[_KEY]["sentences"]
+    said = row.metadata.get(_KEY, {}).get("sentences", ())  # its owner may have edited it
     return tuple(ProfileSentence(text=each["text"], ids=tuple(each["ids"])) for each in said)
 
 

@@ -11,7 +11,7 @@ import pytest
 from conftest import Clock, Opener
 
 from benchmarks.provider import Provider
-from memori import AsyncMemori, Memory, NotFound, ProfileSentence
+from memori import AsyncMemori, InvalidArgument, Memory, NotFound, ProfileSentence
 from memori.config import Settings, load_settings
 
 pytestmark = pytest.mark.anyio
@@ -340,3 +340,26 @@ async def test_a_source_forgotten_during_the_call_is_not_told(
     found = await memori.profile()
     assert found is not None
     assert [each.ids for each in found.sentences] == [(ana,)]
+
+
+async def test_nobody_else_writes_under_the_name_of_a_profile(memori: AsyncMemori) -> None:
+    with pytest.raises(InvalidArgument, match="memori's own"):
+        await memori.remember("Ana is a baker", agent_id="memori:profile")
+    with pytest.raises(InvalidArgument, match="memori's own"):
+        await memori.record([{"content": "hello"}], agent_id="memori:x")
+    with pytest.raises(InvalidArgument, match="memori's own"):
+        AsyncMemori("sqlite://", agent_id="memori:profile")
+
+
+async def test_a_profile_whose_metadata_its_owner_emptied_is_in_nobodys_way(
+    opened: Opener, provider: Provider
+) -> None:
+    memori = await opened(settings=_settings(provider))
+    ana, *_ = await _made(memori, provider)
+    [page] = (await memori.search(agent_id="memori:profile")).items
+    await memori.update(page.id, metadata={})
+    await memori.forget(ana)
+    found = await memori.profile()
+    assert found is not None
+    assert found.sentences == ()
+    assert not any(line.id == page.id for line in (await memori.working_context()).lines)
