@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import sqlite3
 import sys
@@ -189,6 +190,7 @@ async def measure_passes(
         await fill(memori, LARGE, large, clock.now)
         watch = Stopwatch(memori)
         await watch.leave_log()
+        gc.freeze()  # as the server does
 
         async def look(name: str) -> None:
             watch.restart()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
@@ -112,6 +113,9 @@ class Door:
                     await self._close(engine)
                     raise
                 self._engine = engine
+                # What is loaded by now stays. Looking through it again and again for garbage would
+                # stop every call, and a writer with the lock, for some 50 ms now and then.
+                gc.freeze()
                 self._opened.set()
             return self._engine
 
