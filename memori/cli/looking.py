@@ -162,10 +162,13 @@ def _short_term(stats: PromotionStats) -> str:
 
 def _tokens(days: Sequence[DayTokens]) -> str:
     """The latest days; `--json` has more."""
-    return "; ".join(
-        f"{day.day} {day.injected:,} injected, {day.spent:,} spent"
-        + (f", {amount(day.capped, 'job')} put off" if day.capped else "")
-        for day in days[:3]
+    return (
+        "; ".join(
+            f"{day.day} {day.injected:,} injected, {day.spent:,} spent"
+            + (f", {amount(day.capped, 'job')} put off" if day.capped else "")
+            for day in days[:3]
+        )
+        or "none so far"
     )
 
 

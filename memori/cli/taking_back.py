@@ -224,9 +224,7 @@ def _show_undone(done: Undone, out: Output) -> ExitCode:
     if out.as_json:
         out.object(done)
     elif changed:
-        what = {"brought back": done.restored, "hidden": done.hidden}
-        parts = [f"{amount(len(ids), 'item')} {verb}" for verb, ids in what.items() if ids]
-        out.say(", ".join(parts))
+        out.say(done.reason)
     else:
         out.note(done.reason or "there was nothing to take back")
     return ExitCode.DONE if changed else ExitCode.NOTHING

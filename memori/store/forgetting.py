@@ -358,7 +358,7 @@ def _bring_back(
     return Undone(
         restored=restored,
         hidden=(),
-        reason=f"{len(restored)} item(s) are back" if restored else "nothing was hidden any more",
+        reason=what_was_done(restored=len(restored)) or "nothing was hidden any more",
         operation_id=w.operation_id,
     )
 
@@ -419,6 +419,16 @@ def _add_profiles(w: Write, targets: Targets) -> None:
         if told.memory_no not in targets.memories and gone & profiles.cited_by(told):
             targets.memories[told.memory_no] = told
             w.event("purged", "memory", told.id, reason="a memory it rests on was deleted")
+
+
+def what_was_done(*, hidden: int = 0, restored: int = 0) -> str:
+    """In words: `2 items hidden, 1 item brought back`; "" for nothing."""
+    parts = {"hidden": hidden, "brought back": restored}
+    return ", ".join(
+        f"{number} {'item' if number == 1 else 'items'} {verb}"
+        for verb, number in parts.items()
+        if number
+    )
 
 
 def _delete(w: Write, targets: Targets, *, search: bool = True) -> None:

@@ -50,7 +50,7 @@ def undo(w: Write, operation_id: str) -> Undone:
         kind = "memory" if memories.find(w.connection, w.scope_id, item_id) else "turn"
         w.event("undone", kind, item_id)
     w.event("undone", "operation", operation_id)
-    reason = f"{len(hidden)} item(s) hidden, {len(restored)} brought back"
+    reason = forgetting.what_was_done(hidden=len(hidden), restored=len(restored))
     if rows[0].verb == promotions.RUN:
         reason = f"{len(hidden)} out of short-term memory, {len(restored)} back in it"
     if not restored and not hidden:
