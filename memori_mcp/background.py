@@ -4,10 +4,13 @@ call's way."""
 from __future__ import annotations
 
 import logging
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 
 import anyio
 
 from memori_mcp.door import Door
+from memori_mcp.updates import Updates, watch
 
 #: Wait between the first call and the first run, in seconds: a burst of first calls goes before.
 FIRST_PAUSE = 60.0
@@ -17,6 +20,22 @@ PAUSE = 3_600.0
 RETRY_PAUSE = 120.0
 
 _log = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def run_beside(door: Door, updates: Updates) -> AsyncGenerator[None]:
+    """Run what a server does besides answering, while this lasts.
+
+    Args:
+        door: where the engine is; in use while this lasts.
+        updates: who is told of changes.
+    """
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(maintain, door)
+        tasks.start_soon(promote, door)
+        tasks.start_soon(watch, door, updates)
+        yield
+        tasks.cancel_scope.cancel()
 
 
 async def maintain(door: Door) -> None:

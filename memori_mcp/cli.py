@@ -1,4 +1,5 @@
-"""The `memori-mcp` command: `memori-mcp` serves on stdio, `memori-mcp demo` shows it at work."""
+"""The `memori-mcp` command: `memori-mcp` serves on stdio, `memori-mcp serve` also over HTTP, and
+`memori-mcp demo` shows it at work."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from memori.errors import ConfigurationError
 from memori.model import MAX_NAME_CHARS
 from memori_mcp import package_version
 from memori_mcp.logs import LEVELS, configure_logging
+from memori_mcp.ports import DEFAULT_PORT, TRANSPORTS
 
 if TYPE_CHECKING:
     from memori.config import MemorySettings, Settings
@@ -27,6 +29,7 @@ it. Settings also come from MEMORI_SECTION__KEY variables and from memori.toml.
 examples:
   memori-mcp --user alice --namespace work
   memori-mcp --database sqlite:////home/alice/memory.db
+  memori-mcp serve --transport http --port 0 --user alice
   memori-mcp demo
 """
 
@@ -45,6 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         from memori_mcp.demo import run_demo
 
         return run_demo(options.database)
+    if options.transport != "stdio":
+        return _serve_http(options)
     return _serve(options)
 
 
@@ -71,6 +76,24 @@ def _serve(options: argparse.Namespace) -> int:
     return 0
 
 
+def _serve_http(options: argparse.Namespace) -> int:
+    configure_logging(options.log_level)
+    try:
+        settings = _checked_settings(options)
+        if settings.memory.user_id is None:
+            raise ConfigurationError(
+                "over HTTP nobody is the default user: say whose memory it is with --user"
+            )
+        from memori_mcp.transports import listen, serve_http
+
+        taken = listen(options.host, options.port)
+    except ConfigurationError as error:
+        print(f"memori-mcp: {_one_line(error)}", file=sys.stderr)
+        return EXIT_CONFIGURATION
+    serve_http(settings, options.transport, taken)
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="memori-mcp",
@@ -81,8 +104,29 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"memori-mcp {package_version()}")
     _add_serving_options(parser, suppress=False)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    serve = commands.add_parser("serve", help="serve on stdin and stdout (the default)")
+    parser.set_defaults(transport="stdio")
+    serve = commands.add_parser(
+        "serve",
+        help="serve on stdin and stdout (the default), or over HTTP on this machine",
+        description="Serve on stdin and stdout, or over HTTP to clients on this machine.",
+    )
     _add_serving_options(serve, suppress=True)
+    serve.add_argument(
+        "--transport",
+        choices=("stdio", *TRANSPORTS),
+        default="stdio",
+        help="stdio; http: streamable HTTP at /mcp; sse: at /sse, deprecated by the protocol",
+    )
+    serve.add_argument(
+        "--host", metavar="ADDRESS", default="127.0.0.1", help="address to listen at (127.0.0.1)"
+    )
+    serve.add_argument(
+        "--port",
+        type=_port,
+        metavar="N",
+        default=DEFAULT_PORT,
+        help=f"port to listen at, 0 for any that is free: it is printed ({DEFAULT_PORT})",
+    )
     demo = commands.add_parser(
         "demo",
         help="start the real server, store, restart it, recall: what a host's model would see",
@@ -94,6 +138,13 @@ def _parser() -> argparse.ArgumentParser:
         help="where to keep the demo's memory; a fresh folder unless given",
     )
     return parser
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= 65_535:
+        raise argparse.ArgumentTypeError("must be 0 to 65535")
+    return number
 
 
 def _add_serving_options(parser: argparse.ArgumentParser, *, suppress: bool) -> None:

@@ -1,0 +1,150 @@
+"""Serving over HTTP: streamable HTTP, and SSE for clients that know nothing newer.
+
+Only this machine is listened to: whoever reaches the port acts as the one user the server was
+started for. Host and Origin are checked, so that no web page can reach it through a browser.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import sys
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+import anyio
+
+from memori.errors import ConfigurationError
+from memori_mcp.background import run_beside
+from memori_mcp.ports import PATHS, Transport
+from memori_mcp.updates import Updates
+
+if TYPE_CHECKING:
+    import uvicorn
+    from mcp.server import MCPServer
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from memori.config import Settings
+    from memori_mcp.door import Door
+
+#: The largest request, in bytes: a turn may hold 1 MB, and JSON escapes some of it.
+MAX_REQUEST_BYTES = 4_000_000
+#: Seconds that open streams may take to end after a signal.
+GRACE_SECONDS = 2
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+_log = logging.getLogger(__name__)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take the port, before anything else is started.
+
+    Args:
+        host: an address of this machine alone.
+        port: 0 for any that is free.
+
+    Raises:
+        ConfigurationError: others could reach it there, or the port cannot be had.
+    """
+    if host not in _LOOPBACK:
+        raise ConfigurationError(
+            f"--host {host} would let other machines in, and this server cannot ask them who they "
+            f"are; use one of {', '.join(_LOOPBACK)}"
+        )
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    taken = socket.socket(family, socket.SOCK_STREAM)
+    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        taken.bind((host, port))
+        taken.listen()  # who comes before the server is ready waits
+    except OSError as error:
+        taken.close()
+        raise ConfigurationError(
+            f"port {port} of {host} cannot be had: {error.strerror}; choose another with --port, "
+            "or 0 for any that is free"
+        ) from None
+    return taken
+
+
+def serve_http(settings: Settings, transport: Transport, taken: socket.socket) -> None:
+    """Serve any number of clients until a SIGINT or SIGTERM.
+
+    Args:
+        settings: which database, and whose memory.
+        transport: `http` or `sse`.
+        taken: the port, by `listen`.
+    """
+    anyio.run(_serve, settings, transport, taken)
+
+
+async def _end_on_signals(server: uvicorn.Server) -> None:
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for _ in signals:
+            server.should_exit = True
+
+
+async def _serve(settings: Settings, transport: Transport, taken: socket.socket) -> None:
+    import uvicorn
+
+    from memori_mcp.door import Door
+    from memori_mcp.server import create_server
+
+    door, updates = Door(settings), Updates()
+    server = create_server(settings, door=door, updates=updates, background=False)
+    app = make_app(server, door, transport)
+    host, port = taken.getsockname()[:2]
+    at = f"[{host}]" if ":" in host else host
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_SECONDS
+    )
+    web = uvicorn.Server(config)
+    # Its own handlers raise a signal once more when all has ended well.
+    web.capture_signals = nullcontext  # pyright: ignore[reportAttributeAccessIssue]  # a context, too
+    # One engine for the whole process, whoever comes and goes.
+    async with (
+        door.serving(),
+        run_beside(door, updates),
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(_end_on_signals, web)
+        sys.stderr.write(f"memori-mcp: http://{at}:{port}{PATHS[transport]}\n")
+        sys.stderr.flush()
+        await web.serve(sockets=[taken])
+        tasks.cancel_scope.cancel()
+
+
+def make_app(server: MCPServer[Door], door: Door, transport: Transport) -> Starlette:
+    """The web application: the transport, `/health` and `/ready`.
+
+    Args:
+        server: what speaks MCP.
+        door: its engine's holder.
+        transport: `http`, without sessions, so that several processes may stand behind one
+            address; or `sse`.
+    """
+    from starlette.responses import JSONResponse
+
+    async def health(_: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def ready(_: Request) -> Response:
+        try:
+            await (await door.engine()).sessions(limit=1)
+        except Exception as error:
+            # Only the type: a database error's text can quote what was stored.
+            _log.warning("not ready: %s", type(error).__name__)
+            return JSONResponse({"status": "not ready"}, status_code=503)
+        return JSONResponse({"status": "ready"})
+
+    server.custom_route("/health", methods=["GET"])(health)
+    server.custom_route("/ready", methods=["GET"])(ready)
+    if transport == "sse":
+        return server.sse_app(sse_path=PATHS["sse"], max_request_body_size=MAX_REQUEST_BYTES)
+    return server.streamable_http_app(
+        streamable_http_path=PATHS["http"],
+        stateless_http=True,
+        max_request_body_size=MAX_REQUEST_BYTES,
+    )
