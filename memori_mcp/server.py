@@ -12,6 +12,7 @@ from memori_mcp import package_version
 from memori_mcp.background import run_beside
 from memori_mcp.door import Door
 from memori_mcp.logs import ensure_logging
+from memori_mcp.prompts import add_prompts
 from memori_mcp.resources import add_resources
 from memori_mcp.tools import make_tools
 from memori_mcp.updates import Updates
@@ -78,4 +79,5 @@ def create_server(
     )
     bus.serve(server)
     add_resources(server, held)
+    add_prompts(server, held)
     return server
