@@ -20,11 +20,14 @@ if TYPE_CHECKING:
     from memori.config import MemorySettings, Settings
 
 EXIT_CONFIGURATION = 2
+#: Its own commands; every other one is a verb of `memori`.
+COMMANDS = ("serve", "demo")
 _NEEDED_SDK = (2, 1)
 
 _EPILOG = """\
 Without a command the server speaks MCP on stdin and stdout; a host such as Claude Desktop starts
-it. Settings also come from MEMORI_SECTION__KEY variables and from memori.toml.
+it. Settings also come from MEMORI_SECTION__KEY variables and from memori.toml. Every verb of the
+command memori is taken, too: memori-mcp recall "...", memori-mcp stats.
 
 examples:
   memori-mcp --user alice --namespace work
@@ -41,9 +44,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments, `sys.argv[1:]` unless given.
 
     Returns:
-        0 when it ended as it should, 1 when the demo failed, 2 for a bad configuration.
+        0 when it ended as it should, 1 when the demo failed, 2 for a bad configuration; of a verb
+        of `memori`, its own.
     """
-    options = _parser().parse_args(argv)
+    given = sys.argv[1:] if argv is None else list(argv)
+    if given and not given[0].startswith("-") and given[0] not in COMMANDS:
+        from memori.cli import main as memori
+
+        return memori(given)
+    options = _parser().parse_args(given)
     if options.command == "demo":
         from memori_mcp.demo import run_demo
 
