@@ -19,6 +19,7 @@ from memori_mcp.failures import explain, report_unexpected
 if TYPE_CHECKING:
     from memori.api import AsyncMemori
 
+EXPLAIN = "explain_memory"
 #: Budget of the working context in a prompt, in tokens.
 CONTEXT_TOKENS = 1_200
 #: Memories of a kind that one review shows.
@@ -72,7 +73,7 @@ def add_prompts(server: MCPServer[Door], door: Door) -> None:
         return await _said(door, "review_memories", _review)
 
     @server.prompt(
-        name="explain_memory",
+        name=EXPLAIN,
         title="Explain a memory",
         description="Say where a memory comes from, what became of it, and why it is kept ready.",
     )
@@ -80,7 +81,7 @@ def add_prompts(server: MCPServer[Door], door: Door) -> None:
         id: Annotated[str, Field(description="its id, as recall and search_memories show it")],
     ) -> str:
         """A memory's history in a person's words."""
-        return await _said(door, "explain_memory", lambda engine: _explain(engine, id))
+        return await _said(door, EXPLAIN, lambda engine: _explain(engine, id))
 
 
 async def _said(door: Door, name: str, write: Callable[[AsyncMemori], Awaitable[str]]) -> str:

@@ -26,6 +26,9 @@ SESSION_TURNS = 100
 #: Longest turn such a reading shows whole, in characters; a turn can hold a megabyte.
 SESSION_CHARS = 4_000
 
+#: The templates, as completion names them too.
+MEMORY_URI, SESSION_URI = "memori://memories/{id}", "memori://sessions/{session_id}"
+
 _JSON = "application/json"
 #: Ids are looked up in the store and never become paths, so they may look like one.
 _IDS = ResourceSecurity(exempt_params={"id", "session_id"})
@@ -68,26 +71,24 @@ def add_resources(server: MCPServer[Door], door: Door) -> None:
     )
 
     @server.resource(
-        "memori://memories/{id}",
+        MEMORY_URI,
         name="memory",
         description="One memory (or turn) with every version and event of its history.",
         mime_type=_JSON,
         security=_IDS,
     )
     async def memory(id: str) -> str:
-        return await _read(door, "memori://memories/{id}", lambda engine: _item(engine, id))
+        return await _read(door, MEMORY_URI, lambda engine: _item(engine, id))
 
     @server.resource(
-        "memori://sessions/{session_id}",
+        SESSION_URI,
         name="session",
         description=f"The first {SESSION_TURNS} turns of a conversation, oldest first.",
         mime_type=_JSON,
         security=_IDS,
     )
     async def session(session_id: str) -> str:
-        return await _read(
-            door, "memori://sessions/{session_id}", lambda engine: _turns(engine, session_id)
-        )
+        return await _read(door, SESSION_URI, lambda engine: _turns(engine, session_id))
 
 
 async def _read(door: Door, uri: str, reading: Reading) -> str:

@@ -10,6 +10,7 @@ from mcp.server import MCPServer
 from memori.config import Settings
 from memori_mcp import package_version
 from memori_mcp.background import run_beside
+from memori_mcp.completion import add_completion
 from memori_mcp.door import Door
 from memori_mcp.logs import ensure_logging
 from memori_mcp.prompts import add_prompts
@@ -80,4 +81,5 @@ def create_server(
     bus.serve(server)
     add_resources(server, held)
     add_prompts(server, held)
+    add_completion(server, held)
     return server

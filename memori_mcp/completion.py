@@ -1,0 +1,62 @@
+"""Completion: ids and sessions that a host offers while a person types an argument."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from mcp.server import MCPServer
+from mcp_types import Completion, CompletionArgument, ResourceTemplateReference
+
+from memori_mcp.door import Door
+from memori_mcp.prompts import EXPLAIN
+from memori_mcp.resources import MEMORY_URI, SESSION_URI
+
+if TYPE_CHECKING:
+    from memori.api import AsyncMemori
+
+#: Values offered at most, as the protocol allows.
+MOST = 100
+#: The newest of them are looked through.
+LOOKED_AT = 1_000
+
+_log = logging.getLogger(__name__)
+
+
+def add_completion(server: MCPServer[Door], door: Door) -> None:
+    """Offer values for the arguments of resource templates and prompts.
+
+    Args:
+        server: where they are offered.
+        door: where the engine is.
+    """
+
+    @server.completion()
+    async def complete(ref: Any, argument: CompletionArgument, context: Any) -> Completion | None:
+        of = ref.uri if isinstance(ref, ResourceTemplateReference) else ref.name
+        if (of, argument.name) in ((MEMORY_URI, "id"), (EXPLAIN, "id")):
+            look = _memories
+        elif (of, argument.name) == (SESSION_URI, "session_id"):
+            look = _sessions
+        else:
+            return None
+        try:
+            with door.call():
+                found = await look(await door.engine())
+        except Exception as error:
+            # Only the type: a database error's text can quote what was stored.
+            _log.warning("nothing to complete: %s", type(error).__name__)
+            return None
+        values = [value for value in found if value.startswith(argument.value)]
+        return Completion(values=values[:MOST], has_more=len(values) > MOST)
+
+
+async def _memories(engine: AsyncMemori) -> list[str]:
+    """The newest memories first."""
+    page = await engine.search(kind="memory", limit=LOOKED_AT)
+    return [hit.id for hit in page.items]
+
+
+async def _sessions(engine: AsyncMemori) -> list[str]:
+    """The latest conversations first."""
+    return [session.id for session in (await engine.sessions(limit=LOOKED_AT)).items]
