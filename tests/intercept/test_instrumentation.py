@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
@@ -40,8 +41,22 @@ def _agentops() -> tuple[Any, Any]:
     return instrumentor.instrument, (instrumentor.uninstrument, lambda: None)
 
 
+@pytest.fixture
+def _as_it_was() -> Iterator[None]:
+    """Leave the library as it was found: agentops takes only some of its wrappers off again."""
+    import_module("openai.resources")
+    modules = [module for name, module in sys.modules.items() if name.startswith("openai.")]
+    classes = {c for module in modules for c in vars(module).values() if isinstance(c, type)}
+    before = {c: dict(vars(c)) for c in classes if c.__module__.startswith("openai.")}
+    yield
+    for c, attributes in before.items():
+        for name, value in attributes.items():
+            if vars(c).get(name) is not value and callable(value):
+                setattr(c, name, value)
+
+
 @pytest.fixture(params=[_opentelemetry, _agentops], ids=["opentelemetry", "agentops"])
-def other(request: pytest.FixtureRequest) -> Iterator[tuple[Any, Any, Any]]:
+def other(request: pytest.FixtureRequest, _as_it_was: None) -> Iterator[tuple[Any, Any, Any]]:
     """Another instrumentation: how to begin and end it, and how many calls it has seen."""
     begin, (end, seen) = request.param()
     yield begin, end, seen

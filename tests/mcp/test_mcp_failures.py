@@ -46,6 +46,9 @@ class _FailingEngine:
     async def close(self) -> None:
         pass
 
+    def schedule(self) -> None:
+        """Nothing runs in its background."""
+
     def __getattr__(self, verb: str) -> Any:
         async def fail(*_: object, **__: object) -> None:
             raise self._error

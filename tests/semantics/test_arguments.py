@@ -187,6 +187,8 @@ WRONG: dict[str, dict[str, list[tuple[list[Any], Expected]]]] = {
         ]
     },
     "confirm": {"ids": [(NO_IDS, InvalidArgument), (UNKNOWN_IDS, NotFound)], **OPERATION},
+    "retain": {"dry_run": [([*FLAG, None], InvalidArgument)]},
+    "profile": {},
     "stats": {},
     "users": {"limit": [(LIMIT, InvalidArgument)], "cursor": [(CURSOR, InvalidArgument)]},
     "rename_user": {"user_id": NOBODY, "new_user_id": NOBODY},
