@@ -86,7 +86,6 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _serve_http(options: argparse.Namespace) -> int:
-    configure_logging(options.log_level)
     try:
         settings = _checked_settings(options)
         if settings.memory.user_id is None:
@@ -99,6 +98,7 @@ def _serve_http(options: argparse.Namespace) -> int:
     except ConfigurationError as error:
         print(f"memori-mcp: {_one_line(error)}", file=sys.stderr)
         return EXIT_CONFIGURATION
+    configure_logging(options.log_level)
     serve_http(settings, options.transport, taken)
     return 0
 
