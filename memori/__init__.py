@@ -10,6 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from memori.access import AccessToken as AccessToken
+    from memori.access import NewToken as NewToken
     from memori.api import AsyncMemori as AsyncMemori
     from memori.config import Settings as Settings
     from memori.config import load_settings as load_settings
@@ -63,6 +65,7 @@ if TYPE_CHECKING:
     from memori.sync import Memori as Memori
 
 _HOME = {
+    "memori.access": ("AccessToken", "NewToken"),
     "memori.api": ("AsyncMemori",),
     "memori.sync": ("Memori",),
     "memori.config": ("Settings", "load_settings"),

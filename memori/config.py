@@ -334,6 +334,88 @@ class AgentsSettings(_Section):
         return self
 
 
+class HttpSettings(_Section):
+    """Who may come over HTTP, and how much; how a client is told is in docs/http.md."""
+
+    auth: Literal["none", "token", "oauth"] = Field(
+        default="none",
+        description="none: this machine alone, as one user; token: memori-mcp token; oauth: "
+        "tokens of an OAuth 2.1 server",
+    )
+    public_url: str | None = Field(
+        default=None, description="the address clients use, e.g. https://memory.example.org/mcp"
+    )
+    allowed_hosts: tuple[str, ...] = Field(
+        default=(), description="names clients reach it under, besides those of this machine"
+    )
+    allowed_origins: tuple[str, ...] = Field(
+        default=(), description="origins of web pages that may call it, e.g. https://example.org"
+    )
+    oauth_issuer: str | None = Field(default=None, description="oauth: the server's iss, a URL")
+    oauth_audience: str | None = Field(
+        default=None, description="oauth: the aud of tokens for this server; unset: public_url"
+    )
+    oauth_jwks_url: str | None = Field(
+        default=None, description="oauth: where the server's public keys are"
+    )
+    oauth_user_claim: str = Field(
+        default="sub", min_length=1, description="oauth: the claim that is the user"
+    )
+    oauth_namespace_claim: str | None = Field(
+        default=None,
+        min_length=1,
+        description="oauth: the claim that is the namespace; unset: memory.namespace",
+    )
+    requests_per_minute: int = Field(
+        default=600, ge=1, description="requests of one token a minute, in each process"
+    )
+    max_request_bytes: int = Field(
+        default=4_000_000, ge=10_000, description="the largest request, in bytes"
+    )
+    request_seconds: float = Field(
+        default=60.0, gt=0, le=3_600, description="seconds that one request may take"
+    )
+    state_key: SecretStr | None = Field(
+        default=None,
+        min_length=32,
+        description="the same secret for all replicas, 32 characters or more: what one has asked "
+        "a person, another may be answered",
+    )
+    metrics: bool = Field(
+        default=False, description="counts at /metrics, for Prometheus; never content"
+    )
+
+    @field_validator("public_url", "oauth_issuer", "oauth_jwks_url")
+    @classmethod
+    def _safe_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        try:
+            parts = urlsplit(value)
+        except ValueError:
+            parts = urlsplit("")
+        near = parts.hostname in ("127.0.0.1", "localhost", "::1")
+        if not parts.hostname or parts.scheme not in (("https", "http") if near else ("https",)):
+            raise ValueError("must be a URL that begins with https://")
+        return value
+
+    @field_validator("allowed_hosts", "allowed_origins")
+    @classmethod
+    def _named(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if any("*" in each.removesuffix(":*") or not each.strip() for each in value):
+            raise ValueError("name each one; a * would let everybody in")
+        return value
+
+    @model_validator(mode="after")
+    def _complete(self) -> HttpSettings:
+        if self.auth == "oauth":
+            needed = ("public_url", "oauth_issuer", "oauth_jwks_url")
+            missing = [f"http.{name}" for name in needed if not getattr(self, name)]
+            if missing:
+                raise ValueError(f"oauth needs {', '.join(missing)}")
+        return self
+
+
 class Settings(_Section):
     """All settings, validated. Unknown keys and bad values are `ConfigurationError`."""
 
@@ -346,6 +428,7 @@ class Settings(_Section):
     agents: AgentsSettings = AgentsSettings()
     promotion: PromotionSettings = PromotionSettings()
     retention: RetentionSettings = RetentionSettings()
+    http: HttpSettings = HttpSettings()
 
     @property
     def zone(self) -> ZoneInfo:
@@ -520,7 +603,7 @@ def read_environment(env: Mapping[str, str]) -> Sections:
             raise ConfigurationError(
                 f"environment variable {name}: no section {section!r}; there are {section_list()}"
             )
-        sections.setdefault(section, {})[key] = _parse(key, value)
+        sections.setdefault(section, {})[key] = _parse(section, key, value)
     return sections
 
 
@@ -533,9 +616,10 @@ def _read_overrides(overrides: Mapping[str, Any]) -> Sections:
     return sections
 
 
-def _parse(key: str, value: str) -> str | list[str]:
+def _parse(section: str, key: str, value: str) -> str | list[str]:
     """Environment values are text; a list is written with commas."""
-    if key == "read_namespaces":
+    field = cast("type[BaseModel]", Settings.model_fields[section].annotation).model_fields.get(key)
+    if field is not None and field.annotation == tuple[str, ...]:
         return [part.strip() for part in value.split(",") if part.strip()]
     return value
 

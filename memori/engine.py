@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 from sqlalchemy import Connection
 
 from memori import intake
+from memori.acting import act, acting
 from memori.config import Settings, amend_settings, load_settings
 from memori.errors import Closed, InvalidArgument, ScopeError
 from memori.ids import new_id
@@ -153,6 +154,15 @@ class Engine:
     async def open(self) -> None:
         """Connect and bring the schema up to date; every verb does it when needed."""
         await self._open()
+
+    async def ping(self) -> None:
+        """Ask the database something, to see that it answers.
+
+        Raises:
+            StoreUnavailable: it does not.
+        """
+        database = await self._open()
+        await database.read(scopes.is_there)
 
     async def flush(self, timeout: float | None = None) -> None:
         """Wait for background work: cleaning the file after a purge, rebuilding the index,
@@ -312,7 +322,8 @@ class Engine:
         if not self._settings.retention.days:
             return
         if self._retention is None or self._retention.done():
-            self._retention = asyncio.create_task(self._retain_beside(database, now))
+            with act(None):  # it is nobody's, whoever's write brings it about
+                self._retention = asyncio.create_task(self._retain_beside(database, now))
 
     async def _retain_beside(self, database: Database, now: datetime) -> None:
         try:
@@ -386,6 +397,7 @@ class Engine:
             self._begin_retaining(database, self._retained)
         operation = operation_id or new_id()
         moment = now or self._clock()
+        whom = acting.get()  # here, since a transaction runs in a thread of its own
 
         runs = 0
         written: int | None = None
@@ -397,7 +409,8 @@ class Engine:
             written = known.scope_id
             # A run after the first looks too: the COMMIT before it may have been kept unanswered.
             named = operation_id is not None or runs > 1
-            w = self._begin(connection, known, operation, named, moment)
+            actor = None if whom is None else whom.actor
+            w = self._begin(connection, known, operation, named, moment, actor=actor)
             payload_hash = hash_payload(payload, w.digest_key)
             earlier = w.earlier_answer(verb, payload_hash)
             if earlier is not None:
@@ -418,14 +431,17 @@ class Engine:
         operation: str,
         named: bool,
         now: datetime,
+        *,
+        actor: str | None = None,
     ) -> Write:
+        """One write; in the name of the object's door, unless `actor` is given."""
         return Write(
             connection=connection,
             scope_id=scope.scope_id,
             now=now,
             operation_id=operation,
             caller_named=named,
-            actor=self._actor,
+            actor=actor or self._actor,
             digest_key=scope.digest_key,
             index_state=scope.index_state,
         )
@@ -451,6 +467,15 @@ class Engine:
     def _choose_scope(
         self, user_id: str | None, namespace: str | None, *, required: bool = True
     ) -> Scope:
+        whom = acting.get()
+        if whom is not None:
+            asked = Scope(
+                whom.scope.namespace if namespace is None else namespace,
+                whom.scope.user_id if user_id is None else user_id,
+            )
+            if asked != whom.scope:
+                raise ScopeError("this connection may act in its own user and namespace only")
+            return whom.scope
         memory = self._settings.memory
         user = user_id if user_id is not None else memory.user_id
         if user is None:
@@ -459,10 +484,15 @@ class Engine:
             user = DEFAULT_USER
         return intake.check_scope(namespace if namespace is not None else memory.namespace, user)
 
+    def _check_whole(self) -> None:
+        """Refuse what is about a whole database to a call that acts for one of its users."""
+        if acting.get() is not None:
+            raise ScopeError("this connection may act in its own user and namespace only")
+
     def _readable(self, user_id: str | None, namespace: str | None) -> list[Scope]:
         """The scope of a read, then the further namespaces of the same user."""
         first = self._choose_scope(user_id, namespace)
-        if namespace is not None:
+        if namespace is not None or acting.get() is not None:
             return [first]
         further = [Scope(name, first.user_id) for name in self._settings.memory.read_namespaces]
         return list(dict.fromkeys([first, *further]))

@@ -21,11 +21,15 @@ Source = Literal["user", "assistant", "tool", "web", "import", "agent"]
 Kind = Literal["memory", "turn"]
 Status = Literal["stored", "duplicate", "superseded", "quarantined", "rejected"]
 ExportFormat = Literal["sqlite", "jsonl", "markdown"]
+Right = Literal["read", "write", "admin"]
 JsonObject = Mapping[str, Any]
 
 CATEGORIES: tuple[Category, ...] = get_args(Category)
 SOURCES: tuple[Source, ...] = get_args(Source)
 EXPORT_FORMATS: tuple[ExportFormat, ...] = get_args(ExportFormat)
+RIGHTS: tuple[Right, ...] = get_args(Right)
+#: Days a token is good for, unless said.
+DEFAULT_TOKEN_DAYS = 90
 
 #: How the names of memori's own agents begin; nobody else may write under one.
 OWN_AGENTS = "memori:"

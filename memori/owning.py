@@ -243,6 +243,7 @@ class Owning(Engine):
             InvalidArgument: the file is damaged or holds several scopes, or the scope has
                 another history here.
         """
+        self._check_whole()
         path = as_path(file, "file")
         into = None if as_flag(everyone, "everyone") else self._choose_scope(user_id, namespace)
         database = await self._open()
@@ -317,6 +318,7 @@ class Owning(Engine):
 
     def _check_owner(self, user_id: str, namespace: str | None) -> None:
         """Refuse names that no scope can have; without a namespace, any of the user's is meant."""
+        self._check_whole()
         intake.check_scope(self._scope.namespace if namespace is None else namespace, user_id)
 
     async def _numbers(
@@ -359,6 +361,7 @@ class Owning(Engine):
     @asynccontextmanager
     async def _beside(self) -> AsyncGenerator[Database]:
         """Connections of their own for what reads for long, so that it keeps no verb waiting."""
+        self._check_whole()
         database = await self._open()
         if database.dialect == "sqlite" and database.path is None:
             yield database  # a database in memory belongs to its one connection

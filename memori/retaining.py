@@ -56,6 +56,7 @@ class Retaining(Engine):
             progress: told how many rows are deleted, or found by a dry run.
             stopped: asked now and then; True ends it, and doing it again continues.
         """
+        self._check_whole()
         dry_run = as_flag(dry_run, "dry_run")
         if user_id is not None or namespace is not None:
             user = self._scope.user_id if user_id is None else user_id

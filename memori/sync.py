@@ -187,6 +187,11 @@ class Memori(Intercepting):
     import_export = _blocking(AsyncMemori.import_export)
     backup = _blocking(AsyncMemori.backup)
     verify = _blocking(AsyncMemori.verify)
+    ping = _blocking(AsyncMemori.ping)
+    create_token = _blocking(AsyncMemori.create_token)
+    tokens = _blocking(AsyncMemori.tokens)
+    revoke_token = _blocking(AsyncMemori.revoke_token)
+    check_token = _blocking(AsyncMemori.check_token)
 
 
 @atexit.register

@@ -14,7 +14,7 @@ from memori.errors import ConfigurationError
 from memori.model import MAX_NAME_CHARS
 from memori_mcp import package_version
 from memori_mcp.logs import LEVELS, configure_logging
-from memori_mcp.ports import DEFAULT_PORT, TRANSPORTS
+from memori_mcp.ports import DEFAULT_PORT, TRANSPORTS, check_openness
 
 if TYPE_CHECKING:
     from memori.config import MemorySettings, Settings
@@ -87,11 +87,7 @@ def _serve(options: argparse.Namespace) -> int:
 
 def _serve_http(options: argparse.Namespace) -> int:
     try:
-        settings = _checked_settings(options)
-        if settings.memory.user_id is None:
-            raise ConfigurationError(
-                "over HTTP nobody is the default user: say whose memory it is with --user"
-            )
+        settings = _http_settings(options)
         from memori_mcp.transports import listen, serve_http
 
         taken = listen(options.host, options.port)
@@ -101,6 +97,20 @@ def _serve_http(options: argparse.Namespace) -> int:
     configure_logging(options.log_level)
     serve_http(settings, options.transport, taken)
     return 0
+
+
+def _http_settings(options: argparse.Namespace) -> Settings:
+    """The settings of a server that several clients can reach; with tokens it has no user."""
+    settings = _checked_settings(options)
+    authenticated = settings.http.auth != "none"
+    named = options.user if authenticated else settings.memory.user_id
+    check_openness(settings.http, options.host, user_given=named is not None)
+    if not authenticated:
+        return settings
+    memory = settings.memory.model_copy(
+        update={"user_id": None, "require_scope": True, "read_namespaces": ()}
+    )
+    return settings.model_copy(update={"memory": memory})
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -135,6 +145,18 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         default=DEFAULT_PORT,
         help=f"port to listen at, 0 for any that is free: it is printed ({DEFAULT_PORT})",
+    )
+    serve.add_argument(
+        "--auth",
+        choices=("none", "token", "oauth"),
+        help="who may come: none, this machine as the one user of --user; token, whoever has one "
+        "of memori-mcp token create; oauth, as [http] of the settings says",
+    )
+    serve.add_argument(
+        "--allowed-host",
+        metavar="NAME",
+        action="append",
+        help="a name clients reach it under, besides those of this machine; may be repeated",
     )
     demo = commands.add_parser(
         "demo",
@@ -190,6 +212,8 @@ def _overrides(options: argparse.Namespace) -> dict[str, Any]:
         "memory.user_id": options.user,
         "memory.namespace": options.namespace,
         "memory.read_namespaces": options.read_namespace,
+        "http.auth": getattr(options, "auth", None),
+        "http.allowed_hosts": getattr(options, "allowed_host", None),
     }
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.to_thread
 
+from memori.acting import act, acting
 from memori.config import Settings
 from memori.errors import Closed
 
@@ -57,8 +58,9 @@ class Door:
 
     @property
     def home(self) -> str:
-        """The namespace this server writes to."""
-        return self.settings.memory.namespace
+        """The namespace that the call under way writes to."""
+        whom = acting.get()
+        return self.settings.memory.namespace if whom is None else whom.scope.namespace
 
     @contextmanager
     def call(self) -> Generator[None, None, None]:
@@ -105,19 +107,24 @@ class Door:
             raise Closed("the memory server is not running")
         async with self._lock:
             if self._engine is None:
-                # Importing takes a good part of a second; the loop stays free to answer.
-                engine = await anyio.to_thread.run_sync(self._make_engine, self.settings)
-                try:
-                    await engine.open()
-                except BaseException:
-                    await self._close(engine)
-                    raise
-                self._engine = engine
+                self._engine = await self._open()
                 # What is loaded by now stays. Looking through it again and again for garbage would
                 # stop every call, and a writer with the lock, for some 50 ms now and then.
                 gc.freeze()
                 self._opened.set()
             return self._engine
+
+    async def _open(self) -> AsyncMemori:
+        # What it begins in the background is nobody's, whoever's call it is that opens it.
+        with act(None):
+            # Importing takes a good part of a second; the loop stays free to answer.
+            engine = await anyio.to_thread.run_sync(self._make_engine, self.settings)
+            try:
+                await engine.open()
+            except BaseException:
+                await self._close(engine)
+                raise
+            return engine
 
     async def opened(self) -> None:
         """Wait until a call has opened the engine."""

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from memori.model import Scope
 
 LEVELS = ("debug", "info", "warning", "error")
 _OURS = ("memori", "memori_mcp")
@@ -30,3 +35,13 @@ def ensure_logging() -> None:
     """Configure logging if nobody has: `MCPServer()` would install its own louder handler."""
     if not logging.getLogger().handlers:
         configure_logging()
+
+
+def hashed(scope: Scope) -> str:
+    """A scope as a log may name it: the same one looks the same, and nobody is named.
+
+    Args:
+        scope: whose memory.
+    """
+    named = f"{scope.namespace}\0{scope.user_id}".encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(named, digest_size=6).hexdigest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
 
 from mcp.server import MCPServer
 
@@ -17,6 +18,9 @@ from memori_mcp.prompts import add_prompts
 from memori_mcp.resources import add_resources
 from memori_mcp.tools import make_tools
 from memori_mcp.updates import Updates
+
+if TYPE_CHECKING:
+    from memori.config import HttpSettings
 
 #: What a host may put before a model. The key rule comes first: some hosts cut the rest.
 INSTRUCTIONS = """\
@@ -42,6 +46,7 @@ def create_server(
     door: Door | None = None,
     updates: Updates | None = None,
     background: bool = True,
+    http: bool = False,
 ) -> MCPServer[Door]:
     """Make a server for one person's memory.
 
@@ -54,6 +59,7 @@ def create_server(
         updates: who is told of changes; made here if not given.
         background: run what a server does besides answering for as long as its lifespan; False
             where the caller does, once for many connections.
+        http: it is served over HTTP, within the limits and by the authentication of `[http]`.
 
     Returns:
         A server that can be run on any transport; its engine lives as long as its lifespan.
@@ -77,9 +83,29 @@ def create_server(
         tools=list(make_tools(held)),
         lifespan=lifespan,
         subscriptions=bus,
+        **(_over_http(settings.http, held, settings.memory.namespace) if http else {}),
     )
     bus.serve(server)
     add_resources(server, held)
     add_prompts(server, held)
     add_completion(server, held)
     return server
+
+
+def _over_http(settings: HttpSettings, door: Door, namespace: str) -> dict[str, Any]:
+    """What the SDK needs to let the right ones in."""
+    from mcp.server.request_state import RequestStateSecurity
+
+    from memori_mcp.auth import OAuth, Tokens, auth_settings
+    from memori_mcp.gate import Gate
+
+    given: dict[str, Any] = {"middleware": [Gate(settings, authenticated=settings.auth != "none")]}
+    if settings.state_key is not None:
+        key = settings.state_key.get_secret_value()
+        given["request_state_security"] = RequestStateSecurity(keys=[key])
+    if settings.auth != "none":
+        given["auth"] = auth_settings(settings)
+        given["token_verifier"] = (
+            Tokens(door) if settings.auth == "token" else OAuth(settings, namespace)
+        )
+    return given

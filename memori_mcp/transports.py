@@ -1,7 +1,8 @@
 """Serving over HTTP: streamable HTTP, and SSE for clients that know nothing newer.
 
-Only this machine is listened to: whoever reaches the port acts as the one user the server was
-started for. Host and Origin are checked, so that no web page can reach it through a browser.
+Either only this machine is listened to, and whoever reaches the port acts as the one user the
+server was started for; or each request brings a token that says who comes. Host and Origin are
+checked in any case, so that no web page can reach it through a browser.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import anyio
 
 from memori.errors import ConfigurationError
 from memori_mcp.background import run_beside
-from memori_mcp.ports import PATHS, Transport
+from memori_mcp.ports import LOOPBACK, PATHS, Transport
 from memori_mcp.updates import Updates
 
 if TYPE_CHECKING:
@@ -30,11 +31,9 @@ if TYPE_CHECKING:
     from memori.config import Settings
     from memori_mcp.door import Door
 
-#: The largest request, in bytes: a turn may hold 1 MB, and JSON escapes some of it.
-MAX_REQUEST_BYTES = 4_000_000
 #: Seconds that open streams may take to end after a signal.
 GRACE_SECONDS = 2
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_NEAR = ("127.0.0.1", "localhost", "[::1]")
 
 _log = logging.getLogger(__name__)
 
@@ -43,17 +42,12 @@ def listen(host: str, port: int) -> socket.socket:
     """Take the port, before anything else is started.
 
     Args:
-        host: an address of this machine alone.
+        host: the address, as `check_openness` allows it.
         port: 0 for any that is free.
 
     Raises:
-        ConfigurationError: others could reach it there, or the port cannot be had.
+        ConfigurationError: the port cannot be had.
     """
-    if host not in _LOOPBACK:
-        raise ConfigurationError(
-            f"--host {host} would let other machines in, and this server cannot ask them who they "
-            f"are; use one of {', '.join(_LOOPBACK)}"
-        )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     taken = socket.socket(family, socket.SOCK_STREAM)
     taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -92,10 +86,10 @@ async def _serve(settings: Settings, transport: Transport, taken: socket.socket)
     from memori_mcp.door import Door
     from memori_mcp.server import create_server
 
-    door, updates = Door(settings), Updates()
-    server = create_server(settings, door=door, updates=updates, background=False)
-    app = make_app(server, door, transport)
     host, port = taken.getsockname()[:2]
+    door, updates = Door(settings), Updates()
+    server = create_server(settings, door=door, updates=updates, background=False, http=True)
+    app = make_app(server, door, transport, host)
     at = f"[{host}]" if ":" in host else host
     config = uvicorn.Config(
         app, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_SECONDS
@@ -116,23 +110,32 @@ async def _serve(settings: Settings, transport: Transport, taken: socket.socket)
         tasks.cancel_scope.cancel()
 
 
-def make_app(server: MCPServer[Door], door: Door, transport: Transport) -> Starlette:
+def make_app(
+    server: MCPServer[Door], door: Door, transport: Transport, host: str = "127.0.0.1"
+) -> Starlette:
     """The web application: the transport, `/health` and `/ready`.
 
     Args:
-        server: what speaks MCP.
+        server: what speaks MCP, made with `http`.
         door: its engine's holder.
         transport: `http`, without sessions, so that several processes may stand behind one
             address; or `sse`.
+        host: the address it listens at.
     """
+    from mcp.server.transport_security import TransportSecuritySettings
+    from starlette.middleware import Middleware
     from starlette.responses import JSONResponse
+
+    from memori_mcp.gate import Limits
+
+    settings = door.settings.http
 
     async def health(_: Request) -> Response:
         return JSONResponse({"status": "ok"})
 
     async def ready(_: Request) -> Response:
         try:
-            await (await door.engine()).sessions(limit=1)
+            await (await door.engine()).ping()
         except Exception as error:
             # Only the type: a database error's text can quote what was stored.
             _log.warning("not ready: %s", type(error).__name__)
@@ -141,10 +144,44 @@ def make_app(server: MCPServer[Door], door: Door, transport: Transport) -> Starl
 
     server.custom_route("/health", methods=["GET"])(health)
     server.custom_route("/ready", methods=["GET"])(ready)
-    if transport == "sse":
-        return server.sse_app(sse_path=PATHS["sse"], max_request_body_size=MAX_REQUEST_BYTES)
-    return server.streamable_http_app(
-        streamable_http_path=PATHS["http"],
-        stateless_http=True,
-        max_request_body_size=MAX_REQUEST_BYTES,
+    near = _NEAR if host in LOOPBACK else ()
+    hosts = [*near, *settings.allowed_hosts]
+    security = TransportSecuritySettings(
+        enable_dns_rebinding_protection=True,
+        allowed_hosts=[form for name in hosts for form in _with_port(name)],
+        allowed_origins=[*(f"http://{name}:*" for name in near), *settings.allowed_origins],
     )
+    if transport == "sse":
+        app = server.sse_app(
+            sse_path=PATHS["sse"],
+            max_request_body_size=settings.max_request_bytes,
+            transport_security=security,
+        )
+    else:
+        app = server.streamable_http_app(
+            streamable_http_path=PATHS["http"],
+            stateless_http=True,
+            max_request_body_size=settings.max_request_bytes,
+            transport_security=security,
+        )
+    if settings.auth == "oauth":
+        from memori_mcp.auth import metadata_routes
+
+        app.router.routes[:0] = metadata_routes(settings)
+    app.user_middleware.append(Middleware(Limits, settings=settings))  # the innermost
+    if settings.allowed_origins:
+        from starlette.middleware.cors import CORSMiddleware
+
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.allowed_origins),
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["authorization", "content-type", "last-event-id", "mcp-*"],
+            expose_headers=["mcp-session-id", "www-authenticate"],
+        )
+    return app
+
+
+def _with_port(host: str) -> tuple[str, ...]:
+    """A name as the Host header may have it: with a port, and without one."""
+    return (host,) if ":" in host.rpartition("]")[2] else (host, f"{host}:*")

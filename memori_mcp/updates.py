@@ -19,6 +19,7 @@ from mcp_types import (
     UnsubscribeRequestParams,
 )
 
+from memori.acting import Acting, act, acting
 from memori_mcp.door import Door
 
 if TYPE_CHECKING:
@@ -34,36 +35,48 @@ _log = logging.getLogger(__name__)
 
 
 class Updates(InMemorySubscriptionBus):
-    """Who wants to hear of changes, on either protocol."""
+    """Who wants to hear of changes, on either protocol, and whom they act for.
+
+    Somebody who acts for one scope hears of that one's changes alone.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self._streams = 0
-        self._sessions: dict[Any, Any] = {}
+        self._streams: dict[object, tuple[Acting | None, Callable[[ServerEvent], None]]] = {}
+        self._sessions: dict[Any, tuple[Acting | None, Any]] = {}
 
     @property
-    def wanted(self) -> bool:
-        """Whether anybody listens."""
-        return self._streams > 0 or len(self._sessions) > 0
+    def wanted(self) -> set[Acting | None]:
+        """For whom anybody listens; None stands for the server's own user."""
+        return {whom for whom, _ in (*self._streams.values(), *self._sessions.values())}
 
     def subscribe(self, listener: Callable[[ServerEvent], None]) -> Callable[[], None]:
         """Add a stream; the answer takes it away, however often it is called."""
-        leave = super().subscribe(listener)
-        self._streams += 1
-        there = True
+        leave, token, whom = super().subscribe(listener), object(), acting.get()
+        self._streams[token] = whom, listener
 
         def unsubscribe() -> None:
-            nonlocal there
-            self._streams -= there
-            there = False
+            self._streams.pop(token, None)
             leave()
 
         return unsubscribe
 
-    async def tell(self) -> None:
-        """Say that the working context has changed."""
-        await self.publish(ResourceUpdated(uri=WORKING_CONTEXT))
-        for connection, session in list(self._sessions.items()):
+    async def tell(self, whom: Acting | None = None) -> None:
+        """Say that the working context has changed.
+
+        Args:
+            whom: the listeners who act for this one are told.
+        """
+        for listens_for, listener in list(self._streams.values()):
+            if listens_for != whom:
+                continue
+            try:
+                listener(ResourceUpdated(uri=WORKING_CONTEXT))
+            except Exception as error:
+                _log.debug("a stream could not be told: %s", type(error).__name__)
+        for connection, (listens_for, session) in list(self._sessions.items()):
+            if listens_for != whom:
+                continue
             try:
                 await session.send_resource_updated(WORKING_CONTEXT)
             except Exception as error:  # it hung up, which is no concern of the others
@@ -81,7 +94,7 @@ class Updates(InMemorySubscriptionBus):
             connection = ctx.session._connection  # a session is made anew for each request
             if str(params.uri) == WORKING_CONTEXT and connection not in self._sessions:
                 connection.exit_stack.callback(self._sessions.pop, connection, None)
-                self._sessions[connection] = ctx.session
+                self._sessions[connection] = acting.get(), ctx.session
             return EmptyResult()
 
         async def unsubscribe(ctx: Any, params: UnsubscribeRequestParams) -> EmptyResult:
@@ -102,21 +115,22 @@ async def watch(door: Door, updates: Updates) -> None:
         updates: who listens.
     """
     await door.opened()
-    last: str | None = None
+    last: dict[Acting | None, str] = {}
     while True:
         called = door.next_call()
         with anyio.move_on_after(LOOK_EVERY):
             await called.wait()
             await anyio.sleep(GATHER)
-        if not updates.wanted:
-            last = None
-            continue
-        try:
-            text = (await (await door.engine()).working_context()).text
-        except Exception as error:
-            # Only the type: a database error's text can quote what was stored.
-            _log.debug("the working context could not be read: %s", type(error).__name__)
-            continue
-        if last is not None and text != last:
-            await updates.tell()
-        last = text
+        wanted = updates.wanted
+        last = {whom: text for whom, text in last.items() if whom in wanted}
+        for whom in wanted:
+            try:
+                with act(whom):
+                    text = (await (await door.engine()).working_context()).text
+            except Exception as error:
+                # Only the type: a database error's text can quote what was stored.
+                _log.debug("the working context could not be read: %s", type(error).__name__)
+                continue
+            if last.setdefault(whom, text) != text:
+                last[whom] = text
+                await updates.tell(whom)

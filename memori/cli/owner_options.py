@@ -1,4 +1,4 @@
-"""What the verbs of a database's owner take: export, copy, backup, retention, users,
+"""What the verbs of a database's owner take: export, copy, backup, retention, users, token,
 verify."""
 
 from __future__ import annotations
@@ -6,9 +6,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from memori.model import EXPORT_FORMATS
+from memori.model import DEFAULT_TOKEN_DAYS, EXPORT_FORMATS, RIGHTS
 
 USER_ACTIONS = ("list", "export", "erase", "rename")
+TOKEN_ACTIONS = ("create", "list", "revoke")
 _Add = Callable[..., argparse.ArgumentParser]
 
 
@@ -66,6 +67,35 @@ def add_owner_verbs(add: _Add) -> None:
     verb.add_argument("--limit", type=int, default=100, metavar="N", help="list: so many (100)")
     verb.add_argument("--cursor", metavar="CURSOR", help="list: the next page")
     _quiet(verb)
+
+    verb = add(
+        "token",
+        "create, list or revoke tokens that let clients in over HTTP",
+        "create makes one for the memory of --user and --namespace and prints it, this once only; "
+        "what is stored is its digest. The server asks for it with --auth token.",
+    )
+    verb.add_argument("action", choices=TOKEN_ACTIONS, metavar="|".join(TOKEN_ACTIONS), help="what")
+    verb.add_argument("id", nargs="?", metavar="ID", help="revoke: which, as list shows it")
+    verb.add_argument(
+        "--service",
+        action="store_true",
+        help="create: acts as the user that each request names in the header Memori-User",
+    )
+    verb.add_argument(
+        "--right",
+        action="append",
+        choices=RIGHTS,
+        help="create: what it may do; read and write unless given; may be repeated",
+    )
+    verb.add_argument(
+        "--days",
+        type=int,
+        default=DEFAULT_TOKEN_DAYS,
+        metavar="N",
+        help=f"create: good for so long, 0 for ever ({DEFAULT_TOKEN_DAYS})",
+    )
+    verb.add_argument("--name", default="", metavar="TEXT", help="create: what to call it")
+    verb.add_argument("--limit", type=int, default=100, metavar="N", help="list: so many (100)")
 
     verb = add(
         "verify",

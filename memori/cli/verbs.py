@@ -19,6 +19,7 @@ from memori.cli import (
     reading,
     retention,
     taking_back,
+    tokens,
     writing,
 )
 from memori.cli.output import ExitCode, Output
@@ -69,6 +70,7 @@ VERBS: Mapping[str, _Runner] = {"copy": moving.copy, "db": databases.db} | {
         "backup": moving.backup,
         "retention": retention.retention,
         "users": owning.users,
+        "token": tokens.token,
         "verify": owning.verify,
     }.items()
 }

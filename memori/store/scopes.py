@@ -194,6 +194,11 @@ def make_scope(
     return KnownScope(scope_id, digest_key, IndexState((ANALYSER_GENERATION,), embedded=False))
 
 
+def is_there(connection: Connection) -> bool:
+    """Whether any scope is there; the least that can be asked."""
+    return connection.execute(select(scopes.c.scope_id).limit(1)).first() is not None
+
+
 def add_to_counts(connection: Connection, scope_id: int, items: int, tokens: int) -> None:
     """Move the owner's statistics by so many indexed items and terms (may be negative)."""
     _ADD.run(connection, {"scope": scope_id, "more_items": items, "more_tokens": tokens})

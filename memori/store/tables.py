@@ -42,6 +42,9 @@ RULES = "category = 'rule'"
 TERM_CHARS = 64
 LABEL_CHARS = 160
 GENERATION_CHARS = 128
+TOKEN_CHARS = 16
+#: SHA-256, in hexadecimal.
+DIGEST_CHARS = 64
 #: The longest vector: 16,384 numbers of four bytes.
 VECTOR_BYTES = 65_535
 
@@ -366,6 +369,27 @@ spending = Table(
     Column("injected", BigInteger, nullable=False, server_default=text("0")),
     ForeignKeyConstraint(["scope_id"], ["scopes.scope_id"], name="spending_scope"),
     sqlite_with_rowid=False,
+)
+
+#: Who may act over HTTP. A token for one scope goes with it; it has no `scope_id` column, since it
+#: is no part of what a scope holds, and neither moved nor exported.
+access_tokens = Table(
+    "access_tokens",
+    metadata,
+    Column("token_id", exact_text(TOKEN_CHARS), primary_key=True),
+    Column("digest", exact_text(DIGEST_CHARS), nullable=False),
+    Column("acts_in", Integer),
+    Column("namespace", exact_text(MAX_NAME_CHARS)),
+    Column("rights", exact_text(64), nullable=False),
+    Column("name", Body, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime),
+    Column("revoked_at", UtcDateTime),
+    Column("used_at", UtcDateTime),
+    ForeignKeyConstraint(
+        ["acts_in"], ["scopes.scope_id"], name="access_tokens_scope", ondelete="CASCADE"
+    ),
+    Index("access_tokens_by_scope", "acts_in"),
 )
 
 short_term = Table(

@@ -46,6 +46,7 @@ RULES: tuple[TokenRule, ...] = (
     _prefixed("langfuse key", "sk-lf-", r"sk-lf-[\w-]{20,}"),
     _prefixed("openai key", "sk-", r"sk-(?:proj|svcacct|admin|service|none|None)-[\w-]{16,}"),
     _prefixed("openai key", "sk-", r"sk-[A-Za-z0-9]{20,}(?:[_-][\w-]{8,})?"),
+    _prefixed("memori token", "memori_", r"memori_[0-9a-f]{16}_[\w-]{43}"),
     _prefixed("groq key", "gsk_", r"gsk_[A-Za-z0-9]{20,}"),
     _prefixed("xai key", "xai-", r"xai-[A-Za-z0-9]{20,}"),
     _prefixed("replicate token", "r8_", r"r8_[A-Za-z0-9]{20,}"),
