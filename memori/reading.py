@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast, get_args
 from sqlalchemy import Connection
 
 from memori import cursors, intake
+from memori.acting import acting
 from memori.arguments import as_count, as_flag, as_id, as_ids, as_list, as_text
 from memori.engine import Engine, Moment
 from memori.errors import InvalidArgument, NotFound
@@ -455,6 +456,8 @@ class Reading(Engine):
         database = await self._open()
         embedding = self._embedding
         now = self._clock()
+        # Whoever acts for one scope over a network is not told where the server keeps all of them.
+        near = acting.get() is None
 
         def count(connection: Connection, readable: Sequence[OpenScope]) -> Stats:
             # Scope number 0 is nobody's: a scope never written to counts as empty.
@@ -466,11 +469,11 @@ class Reading(Engine):
             return Stats(
                 namespace=scope.namespace,
                 user_id=scope.user_id,
-                database=str(database.path or database.url.safe),
+                database=str(database.path or database.url.safe) if near else "",
                 dialect=database.dialect,
                 schema_version=int(read_info(connection)["schema_version"]),
                 embedding=None if embedding is None else embedding.describe(connection, number),
-                size_bytes=_size(database.path),
+                size_bytes=_size(database.path) if near else None,
                 **counted,
             )
 

@@ -35,6 +35,13 @@ BODY_SECONDS = 30.0
 #: Seconds a stream of notifications may last; the client opens another with its token.
 STREAM_SECONDS = 3_600.0
 _LISTEN = "subscriptions/listen"
+#: What tells nothing of anybody: it is the same for all.
+_FREE = frozenset(
+    {
+        *("initialize", "ping", "server/discover", "tools/list", "prompts/list"),
+        *("resources/list", "resources/templates/list"),
+    }
+)
 #: Error codes of our own, in the range JSON-RPC leaves to servers.
 _NOT_ALLOWED, _TOO_LONG = -32010, -32011
 #: Clients counted at once; the longest idle ones are forgotten.
@@ -103,7 +110,7 @@ class Gate:
 def _lacking(method: str, params: Mapping[str, Any], rights: list[str]) -> str | None:
     """The right that a request needs and does not have."""
     needed = ["read"]
-    if method in ("initialize", "ping", "server/discover") or method.startswith("notifications/"):
+    if method in _FREE or method.startswith("notifications/"):
         return None
     if method == "tools/call":
         name = params.get("name")

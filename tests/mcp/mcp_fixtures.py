@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from http_servers import Serve, Served
 from mcp import Client
 from server_process import Connect, ServerProcess, StartServer
 
@@ -68,3 +69,18 @@ def start_server(tmp_path: Path, database_url: str) -> Iterator[StartServer]:
     yield start
     for server in started:
         server.discard()
+
+
+@pytest.fixture
+def serve(database_url: str, tmp_path: Path) -> Iterator[Serve]:
+    """Starts servers that listen on a free port."""
+    started: list[Served] = []
+
+    def start(transport: str, *arguments: str, **env: str) -> Served:
+        given = ("--database", database_url, *(arguments or ("--user", "ana")))
+        started.append(Served(transport, tmp_path, *given, **env))
+        return started[-1]
+
+    yield start
+    for served in started:
+        served.discard()

@@ -4,88 +4,21 @@ from __future__ import annotations
 
 import signal
 import socket
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import anyio
 import httpx
 import pytest
+from http_servers import Serve, Served
 from mcp import Client
 from mcp.client.sse import sse_client
-from server_process import environment
 
 from memori_mcp.cli import main
 from memori_mcp.ports import TRANSPORTS
 
 pytest_plugins = ["mcp_fixtures"]
 pytestmark = pytest.mark.anyio
-
-
-class Served:
-    """A server process that listens on a free port."""
-
-    def __init__(self, transport: str, database_url: str, folder: Path) -> None:
-        self._errors = (folder / f"{transport}-{time.monotonic_ns()}.txt").open("w+b")
-        self._process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "memori_mcp", "--database", database_url),
-                *("serve", "--user", "ana", "--transport", transport, "--port", "0"),
-            ],
-            stderr=self._errors,
-            stdin=subprocess.DEVNULL,
-            cwd=folder,
-            env=environment(),
-        )
-        self.url = self._address()
-
-    def _address(self) -> str:
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            for line in self.said().splitlines():
-                if line.startswith("memori-mcp: http://127.0.0.1:"):
-                    return line.split()[1]
-            time.sleep(0.05)
-        raise AssertionError(self.said())
-
-    def said(self) -> str:
-        """What it wrote to stderr."""
-        return Path(self._errors.name).read_text(encoding="utf-8")
-
-    def root(self, path: str) -> str:
-        """Another address of it."""
-        return self.url.rsplit("/", 1)[0] + path
-
-    def end(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, float]:
-        """Send a signal; the exit code, and how long it took."""
-        began = time.monotonic()
-        self._process.send_signal(number)
-        return self._process.wait(timeout=20), time.monotonic() - began
-
-    def discard(self) -> None:
-        """End it in any case."""
-        self._process.kill()
-        self._process.wait()
-        self._errors.close()
-
-
-Serve = Callable[[str], Served]
-
-
-@pytest.fixture
-def serve(database_url: str, tmp_path: Path) -> Iterator[Serve]:
-    started: list[Served] = []
-
-    def start(transport: str) -> Served:
-        started.append(Served(transport, database_url, tmp_path))
-        return started[-1]
-
-    yield start
-    for served in started:
-        served.discard()
 
 
 def _client(served: Served, era: str) -> Client:
