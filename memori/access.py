@@ -150,7 +150,10 @@ class Access(Engine):
         self._check_whole()
         as_count(limit, "limit", MAX_LISTED)
         if user_id is not None or namespace is not None:
-            intake.check_scope(namespace or self._scope.namespace, user_id or self._scope.user_id)
+            intake.check_scope(
+                self._scope.namespace if namespace is None else namespace,
+                self._scope.user_id if user_id is None else user_id,
+            )
         database = await self._open()
         listed = partial(access.list_tokens, user_id=user_id, namespace=namespace, limit=limit)
         return tuple(_shown(row) for row in await database.read(listed))
@@ -185,7 +188,7 @@ class Access(Engine):
         Args:
             secret: the whole token. It is compared in constant time.
         """
-        shape = _SHAPE.fullmatch(secret)
+        shape = _SHAPE.fullmatch(as_text(secret, "secret"))
         if shape is None:
             return None
         database = await self._open()

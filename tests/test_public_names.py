@@ -14,6 +14,7 @@ import memori
 from memori import AsyncMemori, Memori, errors
 
 NAMES = [
+    "AccessToken",
     "AsyncMemori",
     "Closed",
     "ConfigManager",
@@ -33,6 +34,7 @@ NAMES = [
     "Memori",
     "MemoriError",
     "Memory",
+    "NewToken",
     "NotFound",
     "Operation",
     "OperationConflict",
@@ -69,9 +71,11 @@ NAMES = [
 ]
 VERBS = [
     "backup",
+    "check_token",
     "close",
     "confirm",
     "context_mark",
+    "create_token",
     "entities",
     "erase_user",
     "export",
@@ -86,6 +90,7 @@ VERBS = [
     "maintain",
     "open",
     "operations",
+    "ping",
     "profile",
     "promote",
     "promote_due",
@@ -98,6 +103,7 @@ VERBS = [
     "rename_user",
     "restore",
     "retain",
+    "revoke_token",
     "schema",
     "search",
     "sessions",
@@ -106,6 +112,7 @@ VERBS = [
     "start_learning",
     "start_promoting",
     "stats",
+    "tokens",
     "turns",
     "undo",
     "update",

@@ -198,14 +198,25 @@ WRONG: dict[str, dict[str, list[tuple[list[Any], Expected]]]] = {
     "import_export": {**FILE, "everyone": [([*FLAG, None], InvalidArgument)]},
     "backup": {**FILE, "force": [([*FLAG, None], InvalidArgument)]},
     "verify": {"repair": [([*FLAG, None], InvalidArgument)]},
+    "create_token": {
+        "name": [([*TEXT, None, "x" * 129], InvalidArgument)],
+        "rights": [([5, None, "", [], "all", ["read", "x"], [None], Odd()], InvalidArgument)],
+        "days": [([each for each in COUNT if each is not None] + [3_651], InvalidArgument)],
+        "service": [([*FLAG, None], InvalidArgument)],
+    },
+    "tokens": {"limit": [(LIMIT, InvalidArgument)]},
+    "revoke_token": {
+        "token_id": [([*TEXT, None], InvalidArgument), (["x", "0" * 16, "x" * 99], NotFound)]
+    },
+    "check_token": {"secret": [([5, None, b"x", [], Odd()], InvalidArgument)]},
     "flush": {"timeout": [(["1", b"1", [], True, Odd()], InvalidArgument)]},
 }
 #: Verbs that take nothing, and what every other verb takes besides.
 BARE = {
-    *("open", "close", "schema", "maintain", "learn", "start_learning"),
+    *("open", "close", "ping", "schema", "maintain", "learn", "start_learning"),
     *("promote_due", "start_promoting"),
 }
-UNOWNED = {"flush", "backup"}
+UNOWNED = {"flush", "backup", "revoke_token", "check_token"}
 #: Functions that are called back.
 CALLED = {"progress", "stopped"}
 SCOPE = {"user_id": [(NAME, ScopeError)], "namespace": [(NAME, ScopeError)]}

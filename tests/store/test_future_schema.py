@@ -110,6 +110,7 @@ async def _fill(url: str, clock: Clock) -> tuple[Lived, Any]:
     """Rows in every table, and what can be seen of them."""
     async with AsyncMemori(url, clock=clock) as memori:
         lived = await live(memori, clock)
+        await memori.create_token(name="laptop")
         database = await memori._open()
         empty = await database.read(_empty_tables)
         assert empty <= RARE, "a table is here to be filled"
