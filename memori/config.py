@@ -94,6 +94,11 @@ class MemorySettings(_Section):
     read_namespaces: tuple[str, ...] = Field(
         default=(), description="further namespaces of the same user to read, in order"
     )
+    personal_namespace: str | None = Field(
+        default=None,
+        description="the user's own namespace beside that of a project: read too, and written "
+        "where a memory is about the user",
+    )
     require_scope: bool = Field(
         default=False, description="make a missing user an error instead of 'default'"
     )

@@ -95,7 +95,8 @@ class Engine:
         self._agent(None)
         self._session(None)
         self._scope = self._choose_scope(None, None, required=False)
-        for name in memory.read_namespaces:
+        own = () if memory.personal_namespace is None else (memory.personal_namespace,)
+        for name in (*own, *memory.read_namespaces):
             intake.check_scope(name, self._scope.user_id)
         self._database: Database | None = make_database(self._settings.database)
         self._opened = False
@@ -494,7 +495,9 @@ class Engine:
         first = self._choose_scope(user_id, namespace)
         if namespace is not None or acting.get() is not None:
             return [first]
-        further = [Scope(name, first.user_id) for name in self._settings.memory.read_namespaces]
+        memory = self._settings.memory
+        own = () if memory.personal_namespace is None else (memory.personal_namespace,)
+        further = [Scope(name, first.user_id) for name in (*own, *memory.read_namespaces)]
         return list(dict.fromkeys([first, *further]))
 
     def _session(self, given: str | None) -> str | None:

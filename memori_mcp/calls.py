@@ -34,12 +34,16 @@ class Answer(NamedTuple):
 
 
 class Call(NamedTuple):
-    """What a verb is given: the door's engine, the checked arguments and the operation's id."""
+    """What a verb is given: the door's engine, the checked arguments and the operation's id.
+
+    It writes to the namespace `home`; `personal` is the user's own beside it, if there is one.
+    """
 
     engine: AsyncMemori
     given: dict[str, Any]
     operation_id: str
     home: str
+    personal: str | None
 
 
 Verb = Callable[[Call], Awaitable[Answer]]
@@ -106,7 +110,7 @@ def make_tool(
         try:
             with door.call():
                 engine = await door.engine()
-                said = await verb(Call(engine, values, operation_id, door.home))
+                said = await verb(Call(engine, values, operation_id, door.home, door.personal))
         except MemoriError as error:
             raise ToolError(explain(error)) from error
         except ToolError:

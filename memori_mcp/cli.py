@@ -108,7 +108,12 @@ def _http_settings(options: argparse.Namespace) -> Settings:
     if not authenticated:
         return settings
     memory = settings.memory.model_copy(
-        update={"user_id": None, "require_scope": True, "read_namespaces": ()}
+        update={
+            "user_id": None,
+            "require_scope": True,
+            "read_namespaces": (),
+            "personal_namespace": None,
+        }
     )
     return settings.model_copy(update={"memory": memory})
 
@@ -199,6 +204,13 @@ def _add_serving_options(parser: argparse.ArgumentParser, *, suppress: bool) -> 
         help="a further namespace of the user to read; may be repeated",
     )
     parser.add_argument(
+        "--personal-namespace",
+        metavar="NAME",
+        default=default(None),
+        help="the user's own namespace beside a project's: read too, and written where a memory "
+        "is about the user",
+    )
+    parser.add_argument(
         "--config", metavar="FILE", default=default(None), help="a memori.toml to read"
     )
     parser.add_argument(
@@ -212,6 +224,7 @@ def _overrides(options: argparse.Namespace) -> dict[str, Any]:
         "memory.user_id": options.user,
         "memory.namespace": options.namespace,
         "memory.read_namespaces": options.read_namespace,
+        "memory.personal_namespace": options.personal_namespace,
         "http.auth": getattr(options, "auth", None),
         "http.allowed_hosts": getattr(options, "allowed_host", None),
     }
@@ -236,6 +249,7 @@ def _check_scope(memory: MemorySettings) -> None:
     for what, name in (
         ("user_id", memory.user_id),
         ("namespace", memory.namespace),
+        ("personal_namespace", memory.personal_namespace),
         *(("read_namespaces", name) for name in memory.read_namespaces),
     ):
         if name is not None and not 0 < len(name.strip()) <= len(name) <= MAX_NAME_CHARS:

@@ -62,6 +62,12 @@ class Door:
         whom = acting.get()
         return self.settings.memory.namespace if whom is None else whom.scope.namespace
 
+    @property
+    def personal(self) -> str | None:
+        """The user's own namespace beside `home`; None where there is no other."""
+        own = self.settings.memory.personal_namespace
+        return None if acting.get() is not None or own == self.home else own
+
     @contextmanager
     def call(self) -> Generator[None, None, None]:
         """Count a call as under way."""

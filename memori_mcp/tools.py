@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
+from typing import TypeVar
 
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import ToolAnnotations
 
+from memori.errors import NotFound
 from memori.model import CATEGORIES, MAX_MEMORY_CHARS, Forgotten, Receipt
 from memori_mcp import render
 from memori_mcp.answers import ContextAnswer, ForgottenAnswer, ItemsAnswer, ReceiptAnswer
@@ -14,6 +17,7 @@ from memori_mcp.arguments import choice, flag, integer, number, text, texts, whe
 from memori_mcp.calls import Answer, Call, MemoryTool, make_tool
 from memori_mcp.door import Door
 
+T = TypeVar("T")
 RECALL_TOKENS = 1_500
 CONTEXT_TOKENS = 800
 MAX_TOKENS = 20_000
@@ -58,6 +62,7 @@ def make_tools(door: Door) -> list[MemoryTool]:
             arguments=(
                 text("content", f"up to {MAX_MEMORY_CHARS:,} characters", required=True),
                 category,
+                choice("about", ("user", "project"), "whose it is, if this is a project's memory"),
                 importance,
                 texts("tags"),
                 texts("entities", "people, projects, places it is about"),
@@ -193,10 +198,14 @@ _READS = ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_h
 
 
 async def _remember(call: Call) -> Answer:
-    receipt = await call.engine.remember(
-        **call.given, source="agent", operation_id=call.operation_id
-    )
-    return _receipt(receipt)
+    about_user = call.given.pop("about", "project") == "user"
+
+    def remember(namespace: str | None) -> Awaitable[Receipt]:
+        return call.engine.remember(
+            **call.given, source="agent", operation_id=call.operation_id, namespace=namespace
+        )
+
+    return _receipt(await _where_it_is(call, remember, personal_first=about_user))
 
 
 async def _recall(call: Call) -> Answer:
@@ -233,8 +242,11 @@ async def _update_memory(call: Call) -> Answer:
             "update_memory was not done: say what changes: content, category, importance, "
             "tags, pinned or valid_until."
         )
-    receipt = await call.engine.update(**call.given, operation_id=call.operation_id)
-    return _receipt(receipt)
+
+    def update(namespace: str | None) -> Awaitable[Receipt]:
+        return call.engine.update(**call.given, operation_id=call.operation_id, namespace=namespace)
+
+    return _receipt(await _where_it_is(call, update))
 
 
 async def _forget(call: Call) -> Answer:
@@ -245,13 +257,40 @@ async def _forget(call: Call) -> Answer:
             "forget again with purge=true and confirm=true. Without purge it is hidden and can "
             "be restored for 30 days."
         )
-    forgotten = await call.engine.forget(
-        call.given["memory_ids"],
-        reason=call.given.get("reason", ""),
-        purge=purge,
-        operation_id=call.operation_id,
-    )
-    return _forgotten(forgotten)
+
+    def forget(namespace: str | None) -> Awaitable[Forgotten]:
+        return call.engine.forget(
+            call.given["memory_ids"],
+            reason=call.given.get("reason", ""),
+            purge=purge,
+            operation_id=call.operation_id,
+            namespace=namespace,
+        )
+
+    return _forgotten(await _where_it_is(call, forget))
+
+
+async def _where_it_is(
+    call: Call, write: Callable[[str | None], Awaitable[T]], *, personal_first: bool = False
+) -> T:
+    """Write to the server's namespace, or to the user's own if what is named lies there.
+
+    A write that does not find what it names changes nothing, so it may be tried in both.
+    """
+    if call.personal is None:
+        return await write(None)
+    first, then = (call.personal, None) if personal_first else (None, call.personal)
+    try:
+        return await write(first)
+    except NotFound:
+        pass
+    try:
+        return await write(then)
+    except NotFound as error:
+        raise NotFound(
+            f"{error} (looked for in {call.home!r} and {call.personal!r}; name what lies in "
+            "different namespaces in separate calls)"
+        ) from None
 
 
 def _receipt(receipt: Receipt) -> Answer:

@@ -50,6 +50,7 @@ async def test_every_argument_of_the_tools_is_published(connect: Connect) -> Non
         "remember": [
             "content",
             "category",
+            "about",
             "importance",
             "tags",
             "entities",
