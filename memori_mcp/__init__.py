@@ -4,11 +4,11 @@ Importing this package imports neither the MCP SDK nor the engine; `memori_mcp.s
 builds a server.
 """
 
-from importlib.metadata import PackageNotFoundError, version
-
 
 def package_version() -> str:
     """The version of the installed distribution, "0+source" in a checkout that is not installed."""
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version("memori-mcp")
     except PackageNotFoundError:

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 import anyio
 
 from memori_mcp.door import Door
+from memori_mcp.hook_service import serve_hooks
 from memori_mcp.updates import Updates, watch
 
 #: Wait between the first call and the first run, in seconds: a burst of first calls goes before.
@@ -34,6 +35,8 @@ async def run_beside(door: Door, updates: Updates) -> AsyncGenerator[None]:
         tasks.start_soon(maintain, door)
         tasks.start_soon(promote, door)
         tasks.start_soon(watch, door, updates)
+        if door.settings.http.auth == "none":  # with tokens, a server has no memory of its own
+            tasks.start_soon(serve_hooks, door)
         yield
         tasks.cancel_scope.cancel()
 

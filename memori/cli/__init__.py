@@ -10,9 +10,10 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from memori.cli.output import ExitCode, Output, use_safe_encoding
-from memori.cli.parser import build_parser
+if TYPE_CHECKING:
+    from memori.cli.output import ExitCode, Output
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,10 +25,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status, one of `ExitCode`.
     """
+    given = sys.argv[1:] if argv is None else list(argv)
+    if given[:1] == ["hook"]:  # it has 300 ms: nothing else may be imported before
+        from memori.hooks.command import main as hook
+
+        return hook(given[1:])
+    from memori.cli.output import ExitCode, Output, use_safe_encoding
+    from memori.cli.parser import build_parser
+
     use_safe_encoding()
     parser = build_parser()
     try:
-        args = parser.parse_args(argv)
+        args = parser.parse_args(given)
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else ExitCode.USAGE
     if args.verb is None:
@@ -90,6 +99,7 @@ def _run(args: argparse.Namespace, out: Output) -> ExitCode:
 def _explain(error: Exception, out: Output) -> ExitCode:
     """Say what went wrong in one line and choose the exit status for it."""
     from memori import errors
+    from memori.cli.output import ExitCode
 
     if isinstance(error, errors.NotFound | errors.OperationConflict):
         out.error(str(error))

@@ -18,6 +18,8 @@ from memori.transfer.conversations import FORMATS
 _AGO = re.compile(r"(\d{1,6})\s*(m|h|d|w)", re.IGNORECASE)
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _EPILOG = """\
+`memori hook EVENT` is for hosts such as Claude Code: see docs/hooks.md.
+
 exit status: 0 done; 1 nothing found, or not kept; 2 wrong usage or configuration;
 3 database busy or unavailable; 4 done, but not all of it is well (bad lines, findings);
 70 a bug; 130 interrupted

@@ -1,0 +1,123 @@
+"""Where a hook and a server meet: the settings both need, and the files they share.
+
+The server finds its settings by `memori.config`; a hook has no time for that and reads the few it
+needs from the same places, in the same order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+#: A file of this name in a folder, or in one above it, keeps hooks out of that folder.
+IGNORE_FILE = ".memoriignore"
+#: Set to anything but 0 in the host's environment, it keeps hooks from reading and recording.
+INCOGNITO = "MEMORI_INCOGNITO"
+_FILE = "memori.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Whose memory, in which database."""
+
+    database: str
+    namespace: str
+    user_id: str
+
+    @property
+    def key(self) -> str:
+        """Names the files of this memory; nobody can be read from it."""
+        said = "\0".join((self.database, self.namespace, self.user_id))
+        return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def find_place(given: Mapping[str, str | None], environ: Mapping[str, str], cwd: Path) -> Place:
+    """Whose memory a hook is about: arguments, environment, settings file, defaults.
+
+    Args:
+        given: `database`, `namespace`, `user_id`, as far as the command says them.
+        environ: the environment.
+        cwd: where the host works.
+
+    Raises:
+        ValueError: a settings file cannot be read.
+    """
+    said = _from_file(environ, cwd)
+
+    def value(name: str, section: str, key: str) -> str | None:
+        found = given.get(name) or environ.get(f"MEMORI_{section}__{key}".upper())
+        if found is None and isinstance(table := said.get(section), dict):
+            found = table.get(key)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        return None if found is None else str(found)  # pyright: ignore[reportUnknownArgumentType]
+
+    return Place(
+        value("database", "database", "connection_string") or _default_database(),
+        value("namespace", "memory", "namespace") or "default",
+        value("user_id", "memory", "user_id") or "default",
+    )
+
+
+def shared_folder(environ: Mapping[str, str] = os.environ) -> Path | None:
+    """The folder that hooks and servers of one user of this machine share, made if need be.
+
+    Returns:
+        None where there is none that is safe: on Windows, or if it belongs to somebody else.
+    """
+    if os.name != "posix":
+        return None
+    run = environ.get("XDG_RUNTIME_DIR")
+    if run and Path(run).is_dir():
+        folder = Path(run) / "memori"
+    else:
+        folder = Path(tempfile.gettempdir()) / f"memori-{os.getuid()}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+    except OSError:
+        return None
+    mine = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
+    return folder if mine and not found.st_mode & 0o077 else None
+
+
+def is_excluded(cwd: Path, environ: Mapping[str, str]) -> str | None:
+    """Why hooks have no business here; None if they have.
+
+    Args:
+        cwd: where the host works.
+        environ: its environment.
+    """
+    if environ.get(INCOGNITO, "0") not in ("", "0"):
+        return f"{INCOGNITO} is set"
+    for folder in (cwd, *cwd.parents):
+        if (folder / IGNORE_FILE).exists():
+            return f"{folder / IGNORE_FILE} is there"
+    return None
+
+
+def _from_file(environ: Mapping[str, str], cwd: Path) -> Mapping[str, Any]:
+    import tomllib
+
+    named = environ.get("MEMORI_CONFIG_PATH")
+    candidates = [Path(named).expanduser()] if named else [cwd / _FILE, _personal_file()]
+    for path in candidates:
+        if path.suffix == ".toml" and path.is_file():
+            return tomllib.loads(path.read_text(encoding="utf-8"))
+    return {}
+
+
+def _personal_file() -> Path:
+    from platformdirs import user_config_path
+
+    return user_config_path("memori", appauthor=False) / _FILE
+
+
+def _default_database() -> str:
+    from platformdirs import user_data_path
+
+    return f"sqlite:///{user_data_path('memori', appauthor=False) / 'memori.db'}"

@@ -1,0 +1,171 @@
+"""Answers the hooks of a host over a local socket that only the same user of this machine reaches.
+
+One server of a memory holds the socket; when it ends, another takes over. What a host wrote down
+while no server ran is recorded by the next one.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.to_thread
+
+from memori.hooks.place import Place, shared_folder
+from memori.hooks.session import SessionFile, read_session, waiting_sessions, write_session
+from memori_mcp.door import Door
+
+if TYPE_CHECKING:
+    from anyio.abc import SocketStream
+
+    from memori.api import AsyncMemori
+
+#: Seconds between two tries to take the socket over.
+TAKE_OVER_EVERY = 2.0
+#: Seconds after the start before what is waiting is recorded: what a person waits for goes before.
+FIRST_PAUSE = 5.0
+_MOST_REQUEST_BYTES = 4_000_000
+_RECALLED = 12
+#: Budget of the working context: a part of the whole, since a fence stands around it.
+_CONTEXT_SHARE = 0.8
+
+_log = logging.getLogger(__name__)
+
+
+class _TooLarge(Exception):
+    pass
+
+
+async def serve_hooks(door: Door) -> None:
+    """Answer hooks until cancelled; nothing that goes wrong ends the server.
+
+    Args:
+        door: where the engine is; it is opened by the first request.
+    """
+    folder = shared_folder()
+    if folder is None:
+        return
+    memory = door.settings.memory
+    place = Place(
+        door.settings.database.connection_string, memory.namespace, memory.user_id or "default"
+    )
+    service = _Service(door, folder, place)
+    with (folder / f"{place.key}.lock").open("w") as lock:
+        await _hold(lock.fileno())
+        path = folder / f"{place.key}.sock"
+        path.unlink(missing_ok=True)  # of a server that was killed
+        async with await anyio.create_unix_listener(path, mode=0o600) as listener:
+            try:
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(service.record_waiting)
+                    await listener.serve(service.answer)
+            finally:
+                path.unlink(missing_ok=True)
+
+
+async def _hold(lock: int) -> None:
+    """Wait until no other server holds the lock; it is let go when the process ends."""
+    import fcntl
+
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            await anyio.sleep(TAKE_OVER_EVERY)
+        else:
+            os.ftruncate(lock, 0)
+            return
+
+
+class _Service:
+    def __init__(self, door: Door, folder: Path, place: Place) -> None:
+        self._door = door
+        self._folder = folder
+        self._place = place
+        self._recording = anyio.Lock()
+
+    async def answer(self, stream: SocketStream) -> None:
+        """Answer one request of a hook."""
+        try:
+            async with stream:
+                asked = json.loads(await _line(stream))
+                with self._door.call():
+                    answer = await self._do(await self._door.engine(), asked)
+                await stream.send(json.dumps(answer).encode() + b"\n")
+        except (anyio.BrokenResourceError, anyio.EndOfStream):
+            _log.debug("a hook did not wait for its answer")
+        except Exception as error:
+            # Only the type: the text can quote what was said.
+            _log.warning("a hook was not answered: %s", type(error).__name__)
+
+    async def record_waiting(self) -> None:
+        """Record what was said while no server ran."""
+        await anyio.sleep(FIRST_PAUSE)
+        for session in waiting_sessions(self._folder, self._place.key):
+            try:
+                await self._record(await self._door.engine(), session)
+            except Exception as error:
+                _log.warning("a session waits to be recorded: %s", type(error).__name__)
+
+    async def _do(self, engine: AsyncMemori, asked: Mapping[str, Any]) -> dict[str, Any]:
+        from memori.intercept.block import fence
+
+        what, session_id = asked.get("do"), str(asked.get("session", ""))
+        if what == "record":
+            session = read_session(self._folder, self._place.key, session_id)
+            await self._record(engine, session)
+            return {"text": "", "ids": []}
+        shown, budget = set(asked.get("shown", ())), int(asked.get("max_tokens", 0))
+        if what == "standing":
+            context = await engine.working_context(max_tokens=int(budget * _CONTEXT_SHARE))
+            found = [(line.id, line.text) for line in context.lines]
+            kind = "standing"
+        else:
+            from memori.recall.lines import line_of
+
+            hits = await engine.recall(str(asked.get("prompt", "")), limit=_RECALLED)
+            # What this very session said, the model sees anyway.
+            found = [(hit.id, line_of(hit)) for hit in hits if hit.session_id != session_id]
+            kind = "recalled"
+        new = [each for each in found if each[0] not in shown]
+        block = fence(kind, [line for _, line in new], budget)
+        return {"text": block.text, "ids": [new[number][0] for number in block.kept]}
+
+    async def _record(self, engine: AsyncMemori, session: SessionFile) -> None:
+        """Record what is new in a session's transcript, each turn once however often it is read."""
+        from memori.hooks.transcript import read_transcript
+
+        async with self._recording:
+            session = read_session(self._folder, self._place.key, session.session_id)
+            if not session.waiting or not session.transcript:
+                return
+            await engine.start_learning()
+            learn = engine.settings.learning.enabled is not False
+            said = await anyio.to_thread.run_sync(
+                read_transcript, Path(session.transcript), session.recorded
+            )
+            if said.turns:
+                await engine.record(
+                    said.turns,
+                    session_id=session.session_id,
+                    agent_id="claude-code",
+                    learn=learn,
+                )
+            # Read again: meanwhile a hook may have noted what it showed.
+            session = read_session(self._folder, self._place.key, session.session_id)
+            session.recorded, session.waiting = said.read, False
+            write_session(self._folder, self._place.key, session)
+
+
+async def _line(stream: SocketStream) -> bytes:
+    received = b""
+    while not received.endswith(b"\n"):
+        received += await stream.receive()
+        if len(received) > _MOST_REQUEST_BYTES:
+            raise _TooLarge
+    return received
