@@ -17,7 +17,13 @@ import anyio
 import anyio.to_thread
 
 from memori.hooks.place import Place, shared_folder
-from memori.hooks.session import SessionFile, read_session, waiting_sessions, write_session
+from memori.hooks.session import (
+    SessionFile,
+    has_sessions,
+    read_session,
+    waiting_sessions,
+    write_session,
+)
 from memori_mcp.door import Door
 
 if TYPE_CHECKING:
@@ -27,8 +33,8 @@ if TYPE_CHECKING:
 
 #: Seconds between two tries to take the socket over.
 TAKE_OVER_EVERY = 2.0
-#: Seconds after the start before what is waiting is recorded: what a person waits for goes before.
-FIRST_PAUSE = 5.0
+#: Seconds after the start before anything is opened: what a host waits for goes before.
+FIRST_PAUSE = 1.0
 _MOST_REQUEST_BYTES = 4_000_000
 _RECALLED = 12
 #: Budget of the working context: a part of the whole, since a fence stands around it.
@@ -62,7 +68,7 @@ async def serve_hooks(door: Door) -> None:
         async with await anyio.create_unix_listener(path, mode=0o600) as listener:
             try:
                 async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(service.record_waiting)
+                    tasks.start_soon(service.get_ready)
                     await listener.serve(service.answer)
             finally:
                 path.unlink(missing_ok=True)
@@ -103,14 +109,18 @@ class _Service:
             # Only the type: the text can quote what was said.
             _log.warning("a hook was not answered: %s", type(error).__name__)
 
-    async def record_waiting(self) -> None:
-        """Record what was said while no server ran."""
+    async def get_ready(self) -> None:
+        """Where hooks are in use, open the engine soon, since a prompt cannot wait for that; and
+        record what was said while no server ran."""
         await anyio.sleep(FIRST_PAUSE)
-        for session in waiting_sessions(self._folder, self._place.key):
-            try:
-                await self._record(await self._door.engine(), session)
-            except Exception as error:
-                _log.warning("a session waits to be recorded: %s", type(error).__name__)
+        if not has_sessions(self._folder, self._place.key):
+            return
+        try:
+            engine = await self._door.engine()
+            for session in waiting_sessions(self._folder, self._place.key):
+                await self._record(engine, session)
+        except Exception as error:
+            _log.warning("a session waits to be recorded: %s", type(error).__name__)
 
     async def _do(self, engine: AsyncMemori, asked: Mapping[str, Any]) -> dict[str, Any]:
         from memori.intercept.block import fence

@@ -70,6 +70,11 @@ def write_session(folder: Path, key: str, session: SessionFile) -> None:
     draft.replace(path)
 
 
+def has_sessions(folder: Path, key: str) -> bool:
+    """Whether hooks are in use for a memory."""
+    return any(folder.glob(f"{key}-*{_SUFFIX}"))
+
+
 def waiting_sessions(folder: Path, key: str) -> Iterator[SessionFile]:
     """Sessions of a memory with more to record; those long silent are removed."""
     for path in sorted(folder.glob(f"{key}-*{_SUFFIX}")):

@@ -148,7 +148,10 @@ def test_a_prompt_brings_what_fits_and_no_line_twice(host: Host) -> None:
     with host.memori() as memori:
         memori.remember(FACT)
         memori.remember("The harbour master is called Rui")
+    host.hook("session-start", session_id="s-0")  # so that the server is ready for prompts
     host.serve()
+    question = "What is my boat called?"
+    host.wait_for(lambda: host.hook("user-prompt", prompt=question, session_id="s-9"))
     shown = host.hook("user-prompt", prompt="What is my boat called?")
     assert "Otto" in shown
     assert host.hook("user-prompt", prompt="What is my boat called?") == ""
