@@ -147,7 +147,7 @@ def test_a_session_starts_with_what_is_known(host: Host, served: bool) -> None:
 def test_a_prompt_brings_what_fits_and_no_line_twice(host: Host) -> None:
     with host.memori() as memori:
         memori.remember(FACT)
-        memori.remember("The harbour master is called Rui")
+        memori.remember("Rui plays chess on Mondays")
     host.hook("session-start", session_id="s-0")  # so that the server is ready for prompts
     host.serve()
     question = "What is my boat called?"
@@ -155,7 +155,7 @@ def test_a_prompt_brings_what_fits_and_no_line_twice(host: Host) -> None:
     shown = host.hook("user-prompt", prompt="What is my boat called?")
     assert "Otto" in shown
     assert host.hook("user-prompt", prompt="What is my boat called?") == ""
-    assert "Rui" in host.hook("user-prompt", prompt="Who is the harbour master?")
+    assert "Rui" in host.hook("user-prompt", prompt="When does Rui play chess?")
     assert "Otto" in host.hook("user-prompt", prompt="What is my boat called?", session_id="s-2")
     host.hook("pre-compact", trigger="auto")
     assert "Otto" in host.hook("user-prompt", prompt="What is my boat called?")
