@@ -57,6 +57,8 @@ if TYPE_CHECKING:
     from memori.model import ShortTerm as ShortTerm
     from memori.model import Signal as Signal
     from memori.model import Stats as Stats
+    from memori.model import TableColumn as TableColumn
+    from memori.model import TableShape as TableShape
     from memori.model import Turn as Turn
     from memori.model import Undone as Undone
     from memori.model import Verified as Verified
@@ -115,6 +117,8 @@ _HOME = {
         "ShortTerm",
         "Signal",
         "Stats",
+        "TableColumn",
+        "TableShape",
         "Turn",
         "Undone",
         "Verified",

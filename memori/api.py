@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from memori.access import Access
 from memori.learning import Learning
+from memori.looking import Looking
 from memori.owning import Owning
 from memori.promoting import Promoting
 from memori.reading import Reading
@@ -11,7 +12,7 @@ from memori.retaining import Retaining
 from memori.writing import Writing
 
 
-class AsyncMemori(Writing, Reading, Learning, Promoting, Retaining, Owning, Access):
+class AsyncMemori(Writing, Reading, Learning, Promoting, Retaining, Owning, Access, Looking):
     """Memory in an SQL database, for asyncio programs.
 
     Opens its database at the first verb (or `open`), and closes it with `close` or as an async

@@ -62,6 +62,18 @@ def read_names(cursor: str | None, asked: str) -> tuple[str, str] | None:
     return value[0], value[1]
 
 
+def read_values(
+    cursor: str | None, asked: str, kinds: Sequence[type]
+) -> tuple[int | str, ...] | None:
+    """A key of numbers and texts."""
+    values = _read(cursor, asked, len(kinds))
+    if values is None:
+        return None
+    if any(type(value) is not kind for value, kind in zip(values, kinds, strict=True)):
+        raise _bad()
+    return tuple(_number(value) if type(value) is int else value for value in values)
+
+
 def read_number(cursor: str | None, asked: str, start: int) -> int:
     """A number; `start` without a cursor."""
     value = _read(cursor, asked, 1)

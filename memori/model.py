@@ -536,6 +536,22 @@ class PromotionStats:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TableColumn:
+    """A column of a table: its name, and what it holds (`int`, `str`, `datetime`, ...)."""
+
+    name: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableShape:
+    """A table whose rows belong to a scope, with the columns a reader sees."""
+
+    name: str
+    columns: tuple[TableColumn, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stats:
     """What lies in this scope, and where; `tokens` are those of its last 30 days with any."""
 

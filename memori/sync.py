@@ -187,6 +187,8 @@ class Memori(Intercepting):
     import_export = _blocking(AsyncMemori.import_export)
     backup = _blocking(AsyncMemori.backup)
     verify = _blocking(AsyncMemori.verify)
+    tables = _blocking(AsyncMemori.tables)
+    table_rows = _blocking(AsyncMemori.table_rows)
     ping = _blocking(AsyncMemori.ping)
     create_token = _blocking(AsyncMemori.create_token)
     tokens = _blocking(AsyncMemori.tokens)

@@ -1,15 +1,19 @@
-"""Completion: ids and sessions that a host offers while a person types an argument."""
+"""Completion: what a host offers while a person types an argument: ids, sessions, names, tags."""
 
 from __future__ import annotations
 
 import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mcp.server import MCPServer
 from mcp_types import Completion, CompletionArgument, ResourceTemplateReference
 
+from memori.model import CATEGORIES
 from memori_mcp.door import Door
 from memori_mcp.prompts import EXPLAIN
+from memori_mcp.resource_lists import ENTITY_URI, MEMORIES_URI, ROWS_URI
 from memori_mcp.resources import MEMORY_URI, SESSION_URI
 
 if TYPE_CHECKING:
@@ -34,11 +38,8 @@ def add_completion(server: MCPServer[Door], door: Door) -> None:
     @server.completion()
     async def complete(ref: Any, argument: CompletionArgument, context: Any) -> Completion | None:
         of = ref.uri if isinstance(ref, ResourceTemplateReference) else ref.name
-        if (of, argument.name) in ((MEMORY_URI, "id"), (EXPLAIN, "id")):
-            look = _memories
-        elif (of, argument.name) == (SESSION_URI, "session_id"):
-            look = _sessions
-        else:
+        look = _OFFERED.get((of, argument.name))
+        if look is None:
             return None
         try:
             with door.call():
@@ -60,3 +61,36 @@ async def _memories(engine: AsyncMemori) -> list[str]:
 async def _sessions(engine: AsyncMemori) -> list[str]:
     """The latest conversations first."""
     return [session.id for session in (await engine.sessions(limit=LOOKED_AT)).items]
+
+
+async def _tags(engine: AsyncMemori) -> list[str]:
+    """Those of most memories first, among the newest."""
+    page = await engine.search(kind="memory", limit=LOOKED_AT)
+    counted = Counter(tag for hit in page.items for tag in hit.tags)
+    return sorted(counted, key=lambda tag: (-counted[tag], tag))
+
+
+async def _entities(engine: AsyncMemori) -> list[str]:
+    """Those of most memories first."""
+    return [entity.name for entity in await engine.entities(limit=LOOKED_AT)]
+
+
+async def _tables(engine: AsyncMemori) -> list[str]:
+    return [table.name for table in await engine.tables()]
+
+
+async def _categories(_: AsyncMemori) -> list[str]:
+    return list(CATEGORIES)
+
+
+#: What is offered, by template or prompt and argument.
+_OFFERED: Mapping[tuple[str, str], Callable[[AsyncMemori], Awaitable[list[str]]]] = {
+    (MEMORY_URI, "id"): _memories,
+    (EXPLAIN, "id"): _memories,
+    (SESSION_URI, "session_id"): _sessions,
+    (MEMORIES_URI, "category"): _categories,
+    (MEMORIES_URI, "tag"): _tags,
+    (MEMORIES_URI, "entity"): _entities,
+    (ENTITY_URI, "name"): _entities,
+    (ROWS_URI, "table"): _tables,
+}

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from mcp.server import MCPServer
 from mcp.server.mcpserver import ResourceSecurity
-from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
 from mcp.server.mcpserver.resources import FunctionResource
 
-from memori.errors import InvalidArgument, MemoriError, NotFound
-from memori.ids import new_id
 from memori.model import as_json
 from memori_mcp import render
 from memori_mcp.door import Door
-from memori_mcp.failures import explain, report_unexpected
+from memori_mcp.resource_lists import add_lists
+from memori_mcp.resource_reading import Reading, dump, read_resource
 
 if TYPE_CHECKING:
     from memori.api import AsyncMemori
@@ -27,13 +23,11 @@ SESSION_TURNS = 100
 SESSION_CHARS = 4_000
 
 #: The templates, as completion names them too.
-MEMORY_URI, SESSION_URI = "memori://memories/{id}", "memori://sessions/{session_id}"
+MEMORY_URI, SESSION_URI = "memori://memories/{id}", "memori://sessions/{session_id}{?cursor}"
 
 _JSON = "application/json"
 #: Ids are looked up in the store and never become paths, so they may look like one.
-_IDS = ResourceSecurity(exempt_params={"id", "session_id"})
-
-Reading = Callable[["AsyncMemori"], Awaitable[str]]
+_IDS = ResourceSecurity(exempt_params={"id", "session_id", "cursor"})
 
 
 def add_resources(server: MCPServer[Door], door: Door) -> None:
@@ -46,7 +40,7 @@ def add_resources(server: MCPServer[Door], door: Door) -> None:
 
     def fixed(uri: str, name: str, description: str, mime_type: str, reading: Reading) -> None:
         async def read() -> str:
-            return await _read(door, uri, reading)
+            return await read_resource(door, uri, reading)
 
         server.add_resource(
             FunctionResource(
@@ -78,34 +72,25 @@ def add_resources(server: MCPServer[Door], door: Door) -> None:
         security=_IDS,
     )
     async def memory(id: str) -> str:
-        return await _read(door, MEMORY_URI, lambda engine: _item(engine, id))
+        return await read_resource(door, MEMORY_URI, lambda engine: _item(engine, id))
 
     @server.resource(
         SESSION_URI,
         name="session",
-        description=f"The first {SESSION_TURNS} turns of a conversation, oldest first.",
+        description=f"The turns of a conversation, oldest first, {SESSION_TURNS} a page.",
         mime_type=_JSON,
         security=_IDS,
     )
-    async def session(session_id: str) -> str:
-        return await _read(door, SESSION_URI, lambda engine: _turns(engine, session_id))
+    async def session(session_id: str, cursor: str = "") -> str:
+        return await read_resource(
+            door, SESSION_URI, lambda engine: _turns(engine, session_id, cursor)
+        )
 
-
-async def _read(door: Door, uri: str, reading: Reading) -> str:
-    operation_id = new_id()
-    try:
-        with door.call():
-            return await reading(await door.engine())
-    except (NotFound, InvalidArgument) as error:
-        raise ResourceNotFoundError(explain(error)) from error
-    except MemoriError as error:
-        raise ResourceError(explain(error)) from error
-    except Exception as error:
-        raise ResourceError(report_unexpected(uri, operation_id, error)) from error
+    add_lists(server, door)
 
 
 async def _stats(engine: AsyncMemori) -> str:
-    return _dump(as_json(await engine.stats()))
+    return dump(as_json(await engine.stats()))
 
 
 async def _schema(engine: AsyncMemori) -> str:
@@ -122,16 +107,16 @@ async def _working_context(engine: AsyncMemori) -> str:
 async def _item(engine: AsyncMemori, item_id: str) -> str:
     item = await engine.get(item_id)
     history = await engine.history(item_id)
-    return _dump({"note": render.NOTE, "item": as_json(item), "history": as_json(history)})
+    return dump({"note": render.NOTE, "item": as_json(item), "history": as_json(history)})
 
 
-async def _turns(engine: AsyncMemori, session_id: str) -> str:
-    page = await engine.turns(session_id, limit=SESSION_TURNS)
+async def _turns(engine: AsyncMemori, session_id: str, cursor: str) -> str:
+    page = await engine.turns(session_id, limit=SESSION_TURNS, cursor=cursor or None)
     turns = [_bounded(as_json(turn)) for turn in page.items]
     answer = {"note": render.NOTE, "session_id": session_id, "turns": turns}
     if page.cursor is not None:
-        answer["more"] = "search_memories with this session_id pages through all of its turns"
-    return _dump(answer)
+        answer["cursor"] = page.cursor
+    return dump(answer)
 
 
 def _bounded(turn: dict[str, Any]) -> dict[str, Any]:
@@ -140,7 +125,3 @@ def _bounded(turn: dict[str, Any]) -> dict[str, Any]:
     if len(content) <= SESSION_CHARS:
         return turn
     return turn | {"content": content[: SESSION_CHARS - 1] + "…", "cut": len(content)}
-
-
-def _dump(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=1)

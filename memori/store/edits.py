@@ -12,7 +12,7 @@ from sqlalchemy import Row, func, select
 from memori.errors import InvalidArgument, NotFound
 from memori.intake import NewValues, memory_terms, prepare_memory
 from memori.model import Receipt
-from memori.store import index, relations, rewording
+from memori.store import entities, index, relations, rewording
 from memori.store.memories import active_hash, find, remember, set_columns, terms_of
 from memori.store.operations import Write
 from memori.store.rows import in_offset, source_ids
@@ -157,6 +157,7 @@ def refresh_index(w: Write, row: Row[Any], changed: Mapping[str, Any]) -> None:
             metadata=changed.get("metadata", row.metadata),
             replace=True,
         )
+        entities.note(w, changed.get("entities", ()))
     if terms is not None:
         index.remove_items(w.connection, w.scope_id, w.index_state, [(place, terms_of(row))])
         index.add_items(w.connection, w.scope_id, w.index_state, [(place, terms)])

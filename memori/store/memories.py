@@ -13,7 +13,7 @@ from memori.errors import InvalidArgument, NotFound
 from memori.ids import new_id
 from memori.intake import NewMemory, memory_terms, offset_minutes
 from memori.model import Receipt
-from memori.store import index, promotions
+from memori.store import entities, index, promotions
 from memori.store.operations import Write, keyed_digest
 from memori.store.prepared import Prepared
 from memori.store.tables import (
@@ -101,6 +101,7 @@ def remember(w: Write, new: NewMemory) -> Receipt:
             entities=new.entities,
             metadata=new.metadata,
         )
+        entities.note(w, new.entities)
     link_sources(w, memory_no, new.sources)
     for old in olds:
         retire(w, old, by=memory_id, since=new.valid_from or w.now)
@@ -193,6 +194,7 @@ def index_row(w: Write, row: Row[Any]) -> None:
         entities=row.entities,
         metadata=row.metadata,
     )
+    entities.note(w, row.entities)
 
 
 def release(w: Write, row: Row[Any]) -> list[str]:

@@ -10,6 +10,7 @@ from server_process import Connect
 from memori import AsyncMemori
 from memori.config import Settings
 from memori_mcp import completion
+from memori_mcp.resource_lists import ENTITY_URI, MEMORIES_URI, ROWS_URI
 from memori_mcp.resources import MEMORY_URI, SESSION_URI
 
 pytest_plugins = ["mcp_fixtures"]
@@ -42,6 +43,24 @@ async def test_ids_and_sessions_are_offered(connect: Connect, settings: Settings
         assert sorted(found) == ["monday 1", "monday 2", "tuesday"]
         found = await _offered(client, SESSIONS, "session_id", "mon")
         assert sorted(found) == ["monday 1", "monday 2"]
+
+
+async def test_names_tags_and_tables_are_offered(connect: Connect, settings: Settings) -> None:
+    async with AsyncMemori(settings=settings) as memori:
+        await memori.remember("Ana likes tea", tags=["taste", "home"], entities=["Ana"])
+        await memori.remember("Ben likes tea", tags=["taste"], entities=["Ben"])
+        await memori.remember("Cora's", tags=["hidden"], entities=["Cora"], user_id="cora")
+    memories = ResourceTemplateReference(uri=MEMORIES_URI)
+    async with connect() as client:
+        assert await _offered(client, memories, "tag") == ["taste", "home"]
+        assert await _offered(client, memories, "tag", "h") == ["home"]
+        assert sorted(await _offered(client, memories, "entity")) == ["Ana", "Ben"]
+        assert await _offered(client, memories, "category", "p") == ["preference"]
+        entity = ResourceTemplateReference(uri=ENTITY_URI)
+        assert await _offered(client, entity, "name", "B") == ["Ben"]
+        rows = ResourceTemplateReference(uri=ROWS_URI)
+        assert {"memories", "memory_sources"} <= set(await _offered(client, rows, "table", "mem"))
+        assert await _offered(client, rows, "table", "access") == []
 
 
 async def test_an_argument_of_free_text_has_nothing_to_offer(connect: Connect) -> None:

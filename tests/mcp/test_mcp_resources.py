@@ -34,10 +34,24 @@ async def test_the_resources_are_listed(connect: Connect, era: str) -> None:
     async with connect(era) as client:
         fixed = [str(found.uri) for found in (await client.list_resources()).resources]
         templates = (await client.list_resource_templates()).resource_templates
-    assert fixed == ["memori://stats", "memori://schema", "memori://working-context"]
+    assert fixed == [
+        "memori://stats",
+        "memori://schema",
+        "memori://working-context",
+        "memori://tables",
+        "memori://sessions",
+        "memori://entities",
+        "memori://events",
+    ]
     assert [found.uri_template for found in templates] == [
         "memori://memories/{id}",
-        "memori://sessions/{session_id}",
+        "memori://sessions/{session_id}{?cursor}",
+        "memori://memories{?query,category,tag,entity,since,until,cursor,limit}",
+        "memori://sessions{?cursor,limit}",
+        "memori://entities{?limit}",
+        "memori://entities/{name}",
+        "memori://events{?limit}",
+        "memori://tables/{table}{?cursor,limit}",
     ]
 
 
@@ -83,12 +97,17 @@ async def test_a_session_is_shown_by_page_oldest_turn_first(
             [Turn(content=f"Turn {n}.") for n in range(SESSION_TURNS + 5)], session_id=session_id
         )
     async with connect() as client:
-        shown = await _json(client, f"memori://sessions/{quote(session_id, safe='')}")
+        uri = f"memori://sessions/{quote(session_id, safe='')}"
+        shown = await _json(client, uri)
+        rest = await _json(client, f"{uri}?cursor={shown['cursor']}")
     assert shown["session_id"] == session_id
     assert [turn["content"] for turn in shown["turns"]] == [
         f"Turn {n}." for n in range(SESSION_TURNS)
     ]
-    assert "search_memories" in shown["more"]
+    assert [turn["content"] for turn in rest["turns"]] == [
+        f"Turn {n}." for n in range(SESSION_TURNS, SESSION_TURNS + 5)
+    ]
+    assert "cursor" not in rest
 
 
 async def test_a_session_of_long_turns_stays_readable(connect: Connect, database_url: str) -> None:

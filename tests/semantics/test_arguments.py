@@ -208,12 +208,17 @@ WRONG: dict[str, dict[str, list[tuple[list[Any], Expected]]]] = {
     "revoke_token": {
         "token_id": [([*TEXT, None], InvalidArgument), (["x", "0" * 16, "x" * 99], NotFound)]
     },
+    "table_rows": {
+        "table": [(TEXT, InvalidArgument), (["access_tokens", "scopes", "", "x; --"], NotFound)],
+        "limit": [([*LIMIT, 201], InvalidArgument)],
+        "cursor": [(CURSOR, InvalidArgument)],
+    },
     "check_token": {"secret": [([5, None, b"x", [], Odd()], InvalidArgument)]},
     "flush": {"timeout": [(["1", b"1", [], True, Odd()], InvalidArgument)]},
 }
 #: Verbs that take nothing, and what every other verb takes besides.
 BARE = {
-    *("open", "close", "ping", "schema", "maintain", "learn", "start_learning"),
+    *("open", "close", "ping", "tables", "schema", "maintain", "learn", "start_learning"),
     *("promote_due", "start_promoting"),
 }
 UNOWNED = {"flush", "backup", "revoke_token", "check_token"}
@@ -272,6 +277,7 @@ async def test_a_wrong_value_is_said_plainly_and_does_nothing(
         "export_user": {"user_id": "default", "file": tmp_path / "file"},
         "import_export": {"file": tmp_path / "file"},
         "backup": {"file": tmp_path / "file"},
+        "table_rows": {"table": "memories"},
     }.get(verb, {})
     before = await _everything(memori)
     wrong: list[tuple[str, Any, Any]] = []
