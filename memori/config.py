@@ -314,7 +314,10 @@ class AgentsSettings(_Section):
     azure_endpoint: str | None = Field(default=None, description="https://NAME.openai.azure.com")
     azure_deployment: str | None = Field(default=None, description="deployment on Azure")
     api_version: str | None = Field(default=None, description="version of Azure's interface")
-    model: str | None = Field(default=None, description="model name; unset means a small one")
+    model: str | None = Field(
+        default=None,
+        description="model name; unset means a small one: gpt-4o-mini, or claude-haiku-4-5",
+    )
     max_tokens_per_day: int = Field(
         default=200_000,
         ge=0,
