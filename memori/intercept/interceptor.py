@@ -6,6 +6,7 @@ Its work runs on memori's own loop; `place` and `status` may be used from every 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import threading
 import time
@@ -31,9 +32,10 @@ from memori.intercept.session import (
 )
 from memori.intercept.spool import Exchange, spool_for
 from memori.intercept.trouble import Troubles
-from memori.intercept.wire import Asked, Notes, Reply
+from memori.intercept.wire import Asked, Notes, Reply, as_asked
 from memori.model import DEFAULT_USER, Scope
 from memori.text.tokens import estimate_tokens
+from memori.uses import uncounted
 
 #: Seconds between attempts to open a database that could not be opened.
 _REOPEN_AFTER = 5.0
@@ -42,6 +44,9 @@ _SETTLE_SHARE = 0.5
 #: And how much of it a recall waits for an embedder.
 _EMBEDDING_SHARE = 0.4
 _SESSIONS_KEPT = 10_000
+#: Asked of memory before anybody asks.
+_FIRST_QUESTION = "What am I working on at the moment?"
+_log = logging.getLogger("memori")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,11 +184,13 @@ class Interceptor:
             MemoriError: the database fails.
         """
         await self.open()
+        return await self._notes(place.scope, self._session(place), asked)
+
+    async def _notes(self, scope: Scope, state: SessionState, asked: Asked) -> Notes:
         # Words alone are better than the answer of an embedder that comes too late.
         embedding_limit.set(self.settings.time_limit * _EMBEDDING_SHARE)
-        state = self._session(place)
         recalls = self.settings.auto_ingest and not state.has_recalled(asked)
-        budget, scope = self.settings.max_tokens, place.scope
+        budget = self.settings.max_tokens
         both = self.settings.auto_ingest and self.settings.sends_standing
         share = int(budget * STANDING_SHARE) if both else budget
         # What the same user said just before belongs to what is read now.
@@ -287,6 +294,17 @@ class Interceptor:
         self._ready = True
         self.troubles.clear("database")
         self._recorder.replay()
+        await self._warm_up()
+
+    async def _warm_up(self) -> None:
+        """Read once what calls read: in a process the first time is the slowest by far, and the
+        first call should not spend its time limit on it."""
+        uncounted.set(True)
+        asked = as_asked([("user", {"role": "user", "content": _FIRST_QUESTION})])
+        try:
+            await self._notes(self.engine.scope, SessionState(""), asked)
+        except Exception as error:  # the calls will say what is wrong, if it still is
+            _log.debug("memori: nothing could be read yet: %s", type(error).__name__)
 
     def _bound_sessions(self) -> None:
         while len(self._session_of) > _SESSIONS_KEPT:

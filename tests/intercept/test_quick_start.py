@@ -73,6 +73,22 @@ def test_the_second_call_in_a_new_process_knows_the_first(
     assert "FastAPI" in _sent(provider, 1)
 
 
+def test_the_first_call_of_a_process_reads_nothing_for_the_first_time(
+    tmp_path: Path, provider: Provider
+) -> None:
+    _run(FIRST, tmp_path, provider)
+    program = """
+import sys
+from memori import Memori
+memori = Memori(conscious_ingest=True, auto_ingest=True)
+memori.enable()
+before = set(sys.modules)
+assert "FastAPI" in memori.context_for([{"role": "user", "content": "Help me"}])
+assert set(sys.modules) == before, set(sys.modules) - before
+"""
+    _run(program, tmp_path, provider)
+
+
 def test_disabled_it_is_a_program_without_memory(tmp_path: Path, provider: Provider) -> None:
     _run(FIRST + "memori.disable()\n" + SECOND + SECOND, tmp_path, provider)
     assert [len(body["messages"]) for body in provider.bodies] == [1, 1, 1]
