@@ -23,6 +23,7 @@ from benchmarks.provider import Provider
 from memori import AsyncMemori, Memori
 from memori.intercept import interceptor as interceptors
 from memori.intercept import recording
+from memori.intercept.trouble import Troubles
 
 pytest_plugins = ["intercept_fixtures"]
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -91,6 +92,21 @@ def test_a_slow_store_costs_a_call_its_time_limit_and_no_more(
     assert memori.status().troubles == ()
     assert len(provider.bodies[-1]["messages"]) == 2
     assert len(said(memori)) == 8
+
+
+def test_trouble_that_comes_and_goes_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    troubles = Troubles()
+    with caplog.at_level(logging.WARNING, "memori"):
+        for _ in range(3):
+            troubles.report("injection", "memory took too long")
+            assert troubles.now() == ("memory took too long",)
+            troubles.clear("injection")
+            assert troubles.now() == ()
+        troubles.report("recording", "an exchange could not be recorded")
+    assert [record.getMessage() for record in caplog.records] == [
+        "memori: memory took too long",
+        "memori: an exchange could not be recorded",
+    ]
 
 
 def test_a_locked_store_is_read_and_what_it_cannot_take_is_spooled_and_recorded_later(
