@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -193,22 +193,25 @@ class Interceptor:
         budget = self.settings.max_tokens
         both = self.settings.auto_ingest and self.settings.sends_standing
         share = int(budget * STANDING_SHARE) if both else budget
-        # What the same user said just before belongs to what is read now.
-        settled = self._recorder.settled(scope, self.settings.time_limit * _SETTLE_SHARE)
         standing = state.snapshot
         if not self.settings.sends_standing:
-            await _if(recalls, settled)
+            await self._settled(scope, needed=recalls)
         elif standing.text:  # whether it still holds can be asked meanwhile
             look = standing_block(self.engine, scope, state, asked, share)
-            standing, _ = await asyncio.gather(look, _if(recalls, settled))
+            standing, _ = await asyncio.gather(look, self._settled(scope, needed=recalls))
         else:
-            await settled
+            await self._settled(scope, needed=True)
             standing = await standing_block(self.engine, scope, state, asked, share)
         recalled = ""
         if self.settings.auto_ingest:
             left = budget - estimate_tokens(standing.text)
             recalled = await recalled_block(self.engine, scope, state, asked, standing, left)
         return Notes(standing=standing.text, recalled=recalled)
+
+    async def _settled(self, scope: Scope, *, needed: bool) -> None:
+        """Wait a little for what the same user said just before: it belongs to what is read."""
+        if needed:
+            await self._recorder.settled(scope, self.settings.time_limit * _SETTLE_SHARE)
 
     async def record(
         self,
@@ -355,11 +358,3 @@ class Interceptor:
             when = self.engine.now().isoformat()
             turns.append({"role": "assistant", "content": text, "at": when, "metadata": kept})
         return turns
-
-
-async def _if(needed: bool, waiting: Coroutine[Any, Any, object]) -> None:
-    """Wait where that is needed."""
-    if needed:
-        await waiting
-    else:
-        waiting.close()
