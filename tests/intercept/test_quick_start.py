@@ -131,6 +131,26 @@ client = OpenAI()
     assert "Help me add authentication" in json.dumps(provider.bodies[1]["messages"][0])
 
 
+def test_an_asynchronous_program_loses_nothing_either(tmp_path: Path, provider: Provider) -> None:
+    program = """
+import asyncio
+from memori import Memori
+from openai import AsyncOpenAI
+
+async def main():
+    async with Memori(conscious_ingest=True) as memori, AsyncOpenAI() as client:
+        await asyncio.to_thread(memori.enable)
+        await client.chat.completions.create(
+            model="m", messages=[{"role": "user", "content": "I'm building a FastAPI project"}]
+        )
+
+asyncio.run(main())
+"""
+    _run(program, tmp_path, provider)
+    _run(HEAD + SECOND, tmp_path, provider)
+    assert "FastAPI" in _sent(provider, 1)
+
+
 def test_a_program_that_hangs_up_while_the_answer_streams_loses_nothing(
     tmp_path: Path, provider: Provider
 ) -> None:
