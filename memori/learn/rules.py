@@ -16,12 +16,15 @@ from memori.learn.sentences import earnest_sentences
 from memori.learn.statements import (
     ADVERB,
     Build,
+    Made,
     about,
     age,
     birthday,
     born,
+    decision,
     diet,
     employer,
+    family,
     favourite,
     from_now_on,
     habit,
@@ -31,11 +34,12 @@ from memori.learn.statements import (
     occupation,
     order,
     owns,
+    parent,
     place,
     project,
     status,
 )
-from memori.learn.vocabulary import DIETS, KIN, PETS
+from memori.learn.vocabulary import CLOSE_KIN, DIETS, KIN, PETS
 from memori.learn.wording import clauses, third_person
 from memori.model import Category
 
@@ -119,6 +123,8 @@ def _read(turn: Heard, clause: str) -> Learnt | None:
         if made is None or (rule.category == "rule" and turn.speaker is not None):
             continue  # people among themselves give the assistant no orders
         who = _who(turn)
+        if made.predicate == "is called" and made.object.casefold() == who.casefold():
+            continue  # the name the turn goes by
         relation = None
         if made.predicate:
             subject = USER if turn.speaker is None else turn.speaker
@@ -251,7 +257,8 @@ _RULES = (
         "fact", 0.6, kin,
     ),
     _rule(
-        rf"{_I}have (?P<many>an?|one|two|three|four|five|\d) (?P<what>(?:[\w-]+ ){{0,3}}[\w-]+"
+        rf"(?:{_I}have|{_I_HAVE}got|we have|we've got) (?P<many>an?|one|two|three|four|five|\d) "
+        rf"(?P<what>(?:[\w-]+ ){{0,3}}[\w-]+"
         rf"(?: (?:named|called) .+)?)",
         "fact", 0.5, owns,
     ),
@@ -269,6 +276,14 @@ _RULES = (
     _rule(
         rf"{_I_AM}an? (?:big|huge|massive|great|lifelong)\s+fan of {_WHAT}",
         "preference", 0.5, about("is a fan of", "likes", refused=_NO_LIKING),
+    ),
+    _rule(
+        rf"i(?:'ve| have) always (?:loved|adored|liked|enjoyed) {_WHAT}",
+        "preference", 0.5, about("has always liked", "likes", refused=_NO_LIKING),
+    ),
+    _rule(
+        rf"{_I_AM}(?:passionate about|obsessed with) {_WHAT}",
+        "preference", 0.5, about("is passionate about", "likes", refused=_NO_LIKING),
     ),
     _rule(rf"{_I}prefer {_WHAT}", "preference", 0.7, about("prefers", "prefers",
     refused=r"not to|the (?!metric)")),
@@ -322,7 +337,49 @@ _RULES = (
     _rule(
         rf"(?:{_I_AM}|{_I_HAVE}(?:been )?)(?P<verb>building|developing|writing|creating|designing"
         rf"|making"
-        rf"|working on|launching|organi[sz]ing) {_WHAT}",
+        rf"|working on|launching|organi[sz]ing|planning|filming|recording|renovating"
+        rf"|preparing for|prepping for|training for|studying for|saving (?:up )?for|applying for"
+        rf"|applying to) {_WHAT}",
         "context", 0.7, project,
+    ),
+    _rule(
+        rf"{_I_AM}looking (?:for|into) (?P<what>.*\b(?:jobs?|internships?|careers?|apartments?"
+        rf"|flats?|houses?|roommates?))(?:\s(?:in|at|near|as|with)\s.+)?",
+        "context", 0.6, about("is looking for", "is looking for"),
+    ),
+    _rule(
+        rf"(?:{_I_AM}|{_I_HAVE}been )learning how to {_WHAT}", "context", 0.6,
+        about("is learning how to", "is learning how to"),
+    ),
+    _rule(
+        rf"(?:{_I_AM}|{_I_HAVE}been )learning (?P<what>(?:to |the (?=\w+$)|(?-i:[A-Z])).+)",
+        "context", 0.6, about("is learning", "is learning"),
+    ),
+    _rule(
+        rf"(?:{_I}|{_I_HAVE}|we (?:have |all )?|we've )(?:(?P<verb>decided|agreed|settled) "
+        r"(?P<what>(?:to|on|against) .+))",
+        "context", 0.6, decision,
+    ),
+    _rule(
+        rf"{_I}lost my job(?: (?P<what>(?:at|as) .+))?", "fact", 0.6,
+        lambda m: about("lost their job", "lost their job")(m) if m["what"]
+        else Made("lost their job", "lost their job", "job"),
+    ),
+    _rule(
+        rf"{_I_AM}(?:an? (?:\w+ )?member|part) of {_WHAT}", "fact", 0.6,
+        about("is part of", "is part of", refused=r"(?:the (?:problem|solution|team)$|an? )"),
+    ),
+    _rule(
+        rf"(?:{_I}volunteer|{_I_AM}volunteering) (?P<what>(?:at|with|for|as) .+)",
+        "fact", 0.5, about("volunteers", "volunteers"),
+    ),
+    _rule(
+        rf"{_I_AM}(?P<what>(?:an?|the) (?:(?:single|proud|new|busy|working) )*(?:mom|mum|mother"
+        rf"|dad|father|parent)(?: of .+)?)",
+        "fact", 0.6, parent,
+    ),
+    # Whoever speaks of "my kids" in earnest has some, whatever else the clause says.
+    _rule(
+        rf"(?P<all>.*\bmy (?P<kin>{'|'.join(sorted(CLOSE_KIN))})\b.*)", "fact", 0.5, family,
     ),
 )  # fmt: skip

@@ -33,7 +33,7 @@ from memori.store.tables import (
     promotions,
     short_term,
 )
-from memori.text.identity import says_who
+from memori.text.kinds import kind_of
 from memori.text.tokens import estimate_tokens
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ HEADINGS = {
     "rules": "Standing rules",
     "preferences": "Preferences",
     "projects": "Current projects and plans",
+    "decisions": "Recent decisions",
     "facts": "Facts and skills",
     "recent": "Recent",
     "task": "For this task",
@@ -72,6 +73,7 @@ _SECTIONS = {
     "rule": "rules",
     "preference": "preferences",
     "context": "projects",
+    "decision": "decisions",
     "skill": "facts",
     "fact": "facts",
 }
@@ -208,7 +210,7 @@ def _standing(
     if not ran:
         fresh += shown(_important(connection, scope, chosen))
     for row in chain(shown(_pinned(connection, scope, chosen)), fresh):
-        section = "recent" if ran else _section_of(row)
+        section = "recent" if ran else _SECTIONS[kind_of(row.category, row.content)]
         yield entry(row, section, (not row.pinned, place, 1, -row.importance), row.recorded_at)
     for at, row in enumerate(newest[:_RECENT]):
         yield entry(row, "recent", (True, len(_SECTIONS), place, at), row.recorded_at)
@@ -225,12 +227,6 @@ def _profile(
     for at, sentence in enumerate(profiles.sentences_of(row)):
         shown = row._replace(content=sentence.text)
         yield _Entry(shown, "memory", scope.namespace, "profile", (place, at), (place, at))
-
-
-def _section_of(row: Any) -> str:
-    if row.category == "fact" and says_who(row.content):
-        return "who"
-    return _SECTIONS[row.category]
 
 
 def _pinned(connection: Connection, scope: OpenScope, chosen: Filter) -> Iterator[Any]:

@@ -340,18 +340,28 @@ def put(w: Write, rows: Sequence[Mapping[str, Any]]) -> None:
 _RESCORE: Executable = (
     update(short_term)
     .where(_s.scope_id == bindparam("scope"), _s.memory_no == bindparam("number"))
-    .values(score=bindparam("new_score"), parts=bindparam("new_parts"))
+    .values(
+        score=bindparam("new_score"),
+        parts=bindparam("new_parts"),
+        kind=bindparam("new_kind"),
+        tokens=bindparam("new_tokens"),
+    )
 )
 
 
-def rescore(w: Write, scored: Sequence[tuple[int, float, Mapping[str, float]]]) -> None:
-    """Set score and parts of memories that stay as they are, by memory number."""
-    if scored:
+def rescore(w: Write, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Set what may have changed of memories that stay: `score`, `parts`, `kind` and `tokens`, by
+    column, `memory_no` among them."""
+    if rows:
         w.connection.execute(
             _RESCORE,
             [
-                {"scope": w.scope_id, "number": number, "new_score": score, "new_parts": parts}
-                for number, score, parts in scored
+                {
+                    "scope": w.scope_id,
+                    "number": row["memory_no"],
+                    **{f"new_{name}": row[name] for name in ("score", "parts", "kind", "tokens")},
+                }
+                for row in rows
             ],
         )
 
