@@ -40,7 +40,7 @@ from memori.learn.statements import (
     status,
 )
 from memori.learn.vocabulary import CLOSE_KIN, DIETS, KIN, PETS
-from memori.learn.wording import clauses, third_person
+from memori.learn.wording import clauses, points_elsewhere, third_person
 from memori.model import Category
 
 #: How sure a rule is of what it makes; with a doubt in the sentence, much less.
@@ -69,8 +69,10 @@ class _Rule:
 def learn_from(turn: Heard) -> Iterator[Learnt]:
     """The plain statements in one turn."""
     seen: set[str] = set()
+    before = ""
     for sentence in earnest_sentences(turn.text):
-        asked = _remember_that(turn, sentence.text) if turn.speaker is None else None
+        asked = _remember_that(turn, sentence.text, before) if turn.speaker is None else None
+        before = sentence.text
         for learnt in [asked] if asked else _statements(turn, sentence.text):
             if learnt.content in seen:
                 continue
@@ -98,7 +100,7 @@ _ASKED = re.compile(
 )
 
 
-def _remember_that(turn: Heard, sentence: str) -> Learnt | None:
+def _remember_that(turn: Heard, sentence: str, before: str) -> Learnt | None:
     asked = _ASKED.fullmatch(sentence)
     if asked is None:
         return None
@@ -107,6 +109,8 @@ def _remember_that(turn: Heard, sentence: str) -> Learnt | None:
         return None
     for learnt in _statements(turn, what):
         return replace(learnt, importance=max(learnt.importance, 0.8))
+    if before and points_elsewhere(what):
+        what = f"{third_person(before.rstrip(' .!'))}; {what}"  # whose train it is that arrives
     return Learnt(
         content=f"{_who(turn)} asked to remember: {what}",
         category="fact",
@@ -123,8 +127,6 @@ def _read(turn: Heard, clause: str) -> Learnt | None:
         if made is None or (rule.category == "rule" and turn.speaker is not None):
             continue  # people among themselves give the assistant no orders
         who = _who(turn)
-        if made.predicate == "is called" and made.object.casefold() == who.casefold():
-            continue  # the name the turn goes by
         relation = None
         if made.predicate:
             subject = USER if turn.speaker is None else turn.speaker

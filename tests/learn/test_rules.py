@@ -168,6 +168,15 @@ def test_several_statements_in_one_sentence_are_learnt() -> None:
     ]
 
 
+def test_what_is_to_be_remembered_says_of_whom() -> None:
+    made = _learnt("My sister Ines visits on May 2. Remember that her train arrives at 14:05.")
+    assert [each.content for each in made] == [
+        "The user asked to remember: their sister Ines visits on May 2; her train arrives at 14:05"
+    ]
+    [plain] = _learnt("My sister visits on May 2. Remember that the key is at Tom's.")
+    assert plain.content == "The user asked to remember: the key is at Tom's"
+
+
 def test_what_is_said_in_doubt_is_marked() -> None:
     [learnt] = _learnt("I think I prefer tea")
     assert learnt.uncertain
@@ -184,10 +193,6 @@ def test_a_speaker_is_named_and_gives_the_assistant_no_orders() -> None:
 def test_braces_in_what_is_said_do_no_harm() -> None:
     [learnt] = _learnt("Always use {who} as name")
     assert learnt.content == "The user wants the assistant to always use {who} as name"
-
-
-def test_the_name_a_speaker_goes_by_is_no_news() -> None:
-    assert _learnt("My name is Ana", "ana") == []
 
 
 def test_a_long_paste_is_not_read() -> None:
