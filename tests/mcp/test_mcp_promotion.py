@@ -18,7 +18,7 @@ from memori import AsyncMemori
 from memori.config import Settings, load_settings
 from memori.promote import schedule
 from memori.store import promotions
-from memori_mcp import updates
+from memori_mcp import background, updates
 from memori_mcp.door import Door
 from memori_mcp.server import create_server
 
@@ -36,6 +36,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         for name in names:
             monkeypatch.setattr(module, name, 0.01)
+    # The first look may come before the first memory is written.
+    monkeypatch.setattr(schedule, "LONGEST_PAUSE", 0.2)
 
 
 async def _sooner_or_later(check: Callable[[], Awaitable[bool]]) -> None:
@@ -118,8 +120,8 @@ async def test_a_burst_brings_the_next_run_forward(
     monkeypatch.setattr(schedule, "GATHER", 0.01)
     monkeypatch.setattr(schedule, "FIRST_PAUSE", 0.01)
     async with AsyncMemori(settings=settings) as memori:
-        await memori.start_promoting()
         await memori.remember("Answer in metric units", category="rule")
+        await memori.start_promoting()
 
         async def members(count: int) -> bool:
             return len(await memori.short_term()) >= count
@@ -190,6 +192,44 @@ async def test_clients_are_told_when_the_working_context_changes(
             await elsewhere.remember("Answer in metric units", category="rule", pinned=True)
         await _heard(heard, before + 1)
         assert set(heard) == {"memori://working-context"}
+
+
+async def test_a_client_hears_of_its_first_change_also_where_nothing_was_read_before(
+    settings: Settings, era: str
+) -> None:
+    async with _listening(settings, era) as (client, heard):
+        await client.call_tool("remember", {"content": "Ana lives in Porto"})
+        await _heard(heard, 1)
+    async with _listening(settings, era) as (client, heard):
+        await client.call_tool("recall", {"query": "Porto"})
+        await anyio.sleep(2 * updates.GATHER + 0.3)
+        assert heard == []
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_server_that_nobody_calls_promotes_what_others_wrote(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(background, "UNASKED", 0.01)
+    monkeypatch.setattr(background, "RETRY_PAUSE", 0.01)
+    opened, failing = Door.engine, [OSError("secret"), OSError("secret")]
+
+    async def engine(door: Door) -> AsyncMemori:
+        if failing:
+            raise failing.pop()
+        return await opened(door)
+
+    monkeypatch.setattr(Door, "engine", engine)
+    async with AsyncMemori(settings=settings) as elsewhere:
+        await elsewhere.remember("Answer in metric units", category="rule")
+
+        async def promoted() -> bool:
+            return bool(await elsewhere.short_term())
+
+        async with Client(create_server(settings)):
+            await _sooner_or_later(promoted)
+    assert caplog.text.count("promotion waits type=OSError") == 2
+    assert "secret" not in caplog.text
 
 
 @pytest.mark.usefixtures("quick")
