@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 from mcp.server.subscriptions import InMemorySubscriptionBus, ResourceUpdated, ServerEvent
+from mcp.shared.exceptions import MCPError
 from mcp_types import (
+    METHOD_NOT_FOUND,
     EmptyResult,
     SubscribeRequestParams,
     UnsubscribeRequestParams,
@@ -30,6 +32,11 @@ WORKING_CONTEXT = "memori://working-context"
 LOOK_EVERY = 30.0
 #: Seconds after a call, in which more of them may follow.
 GATHER = 0.5
+
+_CANNOT_TELL = (
+    "this server keeps no sessions over HTTP, so it cannot notify clients of this protocol "
+    "version: connect by stdio or SSE, or listen as of 2026-07-28 (subscriptions/listen)"
+)
 
 _log = logging.getLogger(__name__)
 
@@ -107,6 +114,8 @@ class Updates(InMemorySubscriptionBus):
 
         async def subscribe(ctx: Any, params: SubscribeRequestParams) -> EmptyResult:
             connection = ctx.session._connection  # a session is made anew for each request
+            if not connection.has_standalone_channel:
+                raise MCPError(METHOD_NOT_FOUND, _CANNOT_TELL)
             if str(params.uri) == WORKING_CONTEXT and connection not in self._sessions:
                 connection.exit_stack.callback(self._sessions.pop, connection, None)
                 self._sessions[connection] = acting.get(), ctx.session
