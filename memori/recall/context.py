@@ -147,6 +147,7 @@ def build_context(
     max_tokens: int,
     meaning: Meaning | None = None,
     never: Iterable[str] = (),
+    min_trust: float = 0.0,
     profile: bool = False,
 ) -> WorkingContext:
     """Gather the working context of the readable scopes.
@@ -159,13 +160,15 @@ def build_context(
         max_tokens: budget of the whole text by `estimate_tokens`.
         meaning: the task as vectors.
         never: memories with one of these tags are shown only where they fit the task.
+        min_trust: what is trusted less stands among what is recent at most, unless it is pinned or
+            was promoted.
         profile: show the profile too, where there is one that holds.
     """
     chosen = Filter(now=now)
     standing: dict[str, _Entry] = {}
     profile_lines: list[_Entry] = []
     for place, scope in enumerate(readable):
-        for entry in _standing(connection, scope, place, chosen, frozenset(never)):
+        for entry in _standing(connection, scope, place, chosen, frozenset(never), min_trust):
             standing.setdefault(entry.shown.id, entry)
         if profile:
             profile_lines += _profile(connection, scope, place, chosen, frozenset(never))
@@ -184,7 +187,12 @@ def build_context(
 
 
 def _standing(
-    connection: Connection, scope: OpenScope, place: int, chosen: Filter, never: frozenset[str]
+    connection: Connection,
+    scope: OpenScope,
+    place: int,
+    chosen: Filter,
+    never: frozenset[str],
+    min_trust: float,
 ) -> Iterator[_Entry]:
     """What stands in the context of a scope whatever the task is."""
     state = _LOOKED_AT.run(connection, {"scope": scope.scope_id})
@@ -210,7 +218,8 @@ def _standing(
     if not ran:
         fresh += shown(_important(connection, scope, chosen))
     for row in chain(shown(_pinned(connection, scope, chosen)), fresh):
-        section = "recent" if ran else _SECTIONS[kind_of(row.category, row.content)]
+        unsure = row.trust < min_trust and not row.pinned
+        section = "recent" if ran or unsure else _SECTIONS[kind_of(row.category, row.content)]
         yield entry(row, section, (not row.pinned, place, 1, -row.importance), row.recorded_at)
     for at, row in enumerate(newest[:_RECENT]):
         yield entry(row, "recent", (True, len(_SECTIONS), place, at), row.recorded_at)
