@@ -45,7 +45,7 @@ embedding_limit: ContextVar[float | None] = ContextVar("memori_embedding_limit",
 #: Seconds that writing what was counted, or giving a lease back, may take: nobody waits for it.
 COUNT_SECONDS = 0.5
 #: Memories whose uses are written in one transaction.
-_COUNTED_AT_ONCE = 100
+_COUNTED_AT_ONCE = 50
 #: How often a process that stays open looks for what has come due.
 _MAINTAIN_EVERY = timedelta(days=1)
 #: How often the retention rules are applied to a database, by whichever process.

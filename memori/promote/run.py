@@ -147,14 +147,11 @@ def write(w: Write, held: Held, gathered: Gathered, decision: Decision) -> Promo
         verdicts, decision.gone, decision.rows, decision.at, decision.max_tokens
     ).promotion(w.operation_id)
     for action, changes in (("promoted", done.entered), ("demoted", done.left)):
-        for change in changes:
-            w.event(
-                action,
-                "memory",
-                change.id,
-                reason=change.reason,
-                detail={"before": change.before, "after": change.after},
-            )
+        w.same_events(
+            action,
+            "memory",
+            [(c.id, c.reason, {"before": c.before, "after": c.after}) for c in changes],
+        )
     was = {
         decision.rows[row.memory_no].id: {"tokens": row.tokens, "kind": row.kind}
         for row in gathered.places

@@ -14,11 +14,9 @@ from typing import Any
 
 from sqlalchemy import (
     Connection,
-    Executable,
     Row,
     Select,
     and_,
-    bindparam,
     delete,
     func,
     insert,
@@ -337,33 +335,20 @@ def put(w: Write, rows: Sequence[Mapping[str, Any]]) -> None:
     w.connection.execute(insert(short_term), [{"scope_id": w.scope_id, **row} for row in rows])
 
 
-_RESCORE: Executable = (
-    update(short_term)
-    .where(_s.scope_id == bindparam("scope"), _s.memory_no == bindparam("number"))
-    .values(
-        score=bindparam("new_score"),
-        parts=bindparam("new_parts"),
-        kind=bindparam("new_kind"),
-        tokens=bindparam("new_tokens"),
-    )
-)
-
-
 def rescore(w: Write, rows: Sequence[Mapping[str, Any]]) -> None:
     """Set what may have changed of memories that stay: `score`, `parts`, `kind` and `tokens`, by
-    column, `memory_no` among them."""
-    if rows:
-        w.connection.execute(
-            _RESCORE,
-            [
-                {
-                    "scope": w.scope_id,
-                    "number": row["memory_no"],
-                    **{f"new_{name}": row[name] for name in ("score", "parts", "kind", "tokens")},
-                }
-                for row in rows
-            ],
-        )
+    column, `memory_no` among them; what is in no more since it was decided on is left alone."""
+    # Written anew together: one UPDATE each is a way to the server and back for every memory.
+    there = places_of(w.connection, w.scope_id) if rows else {}
+    changed = ("score", "parts", "kind", "tokens")
+    put(
+        w,
+        [
+            {**there[row["memory_no"]]._asdict(), **{name: row[name] for name in changed}}
+            for row in rows
+            if row["memory_no"] in there and there[row["memory_no"]].member
+        ],
+    )
 
 
 def drop(w: Write, memory_numbers: Sequence[int]) -> None:
