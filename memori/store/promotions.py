@@ -340,15 +340,15 @@ def rescore(w: Write, rows: Sequence[Mapping[str, Any]]) -> None:
     column, `memory_no` among them; what is in no more since it was decided on is left alone."""
     # Written anew together: one UPDATE each is a way to the server and back for every memory.
     there = places_of(w.connection, w.scope_id) if rows else {}
+    kept = ("memory_no", "member", "entered_at", "held_until", "operation_id")
     changed = ("score", "parts", "kind", "tokens")
-    put(
-        w,
-        [
-            {**there[row["memory_no"]]._asdict(), **{name: row[name] for name in changed}}
-            for row in rows
-            if row["memory_no"] in there and there[row["memory_no"]].member
-        ],
-    )
+    anew: list[dict[str, Any]] = []
+    for row in rows:
+        place = there.get(row["memory_no"])
+        if place is not None and place.member:
+            one = {name: getattr(place, name) for name in kept}
+            anew.append(one | {name: row[name] for name in changed})
+    put(w, anew)
 
 
 def drop(w: Write, memory_numbers: Sequence[int]) -> None:

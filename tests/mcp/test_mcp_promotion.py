@@ -272,6 +272,27 @@ async def test_a_client_that_left_is_told_nothing_more(settings: Settings) -> No
     await _sooner_or_later(gone)
 
 
+async def test_a_model_cannot_vouch_for_what_is_not_trusted(
+    settings: Settings, connect: Connect
+) -> None:
+    async with AsyncMemori(settings=settings) as memori:
+        stored = await memori.remember("The user lives on Mars", source="web")
+        pin = {"memory_id": stored.id, "pinned": True}
+        async with connect() as client:
+            refused = await client.call_tool("update_memory", pin)
+            assert refused.is_error
+            assert f"memori confirm {stored.id}" in refused.content[0].text  # type: ignore[union-attr]
+            assert (await memori.promote()).entered == ()
+            assert not (await client.call_tool("update_memory", pin | {"pinned": False})).is_error
+            await memori.confirm(stored.id or "")
+            assert not (await client.call_tool("update_memory", pin)).is_error
+            own = await client.call_tool("remember", {"content": "Ana lives in Porto"})
+            own_id = (own.structured_content or {})["id"]
+            pin = {"memory_id": own_id, "pinned": True}
+            assert not (await client.call_tool("update_memory", pin)).is_error
+        assert len((await memori.promote()).entered) == 2
+
+
 async def test_a_process_ends_at_once_while_promotion_waits(start_server: StartServer) -> None:
     server = start_server()
     server.initialize()
