@@ -200,7 +200,8 @@ class Interceptor:
             look = standing_block(self.engine, scope, state, asked, share)
             standing, _ = await asyncio.gather(look, self._settled(scope, needed=recalls))
         else:
-            await self._settled(scope, needed=True)
+            # Nothing else is known yet: all of the time limit is for what was said just before.
+            await self._settled(scope, needed=True, share=1.0)
             standing = await standing_block(self.engine, scope, state, asked, share)
         recalled = ""
         if self.settings.auto_ingest:
@@ -208,10 +209,10 @@ class Interceptor:
             recalled = await recalled_block(self.engine, scope, state, asked, standing, left)
         return Notes(standing=standing.text, recalled=recalled)
 
-    async def _settled(self, scope: Scope, *, needed: bool) -> None:
+    async def _settled(self, scope: Scope, *, needed: bool, share: float = _SETTLE_SHARE) -> None:
         """Wait a little for what the same user said just before: it belongs to what is read."""
         if needed:
-            await self._recorder.settled(scope, self.settings.time_limit * _SETTLE_SHARE)
+            await self._recorder.settled(scope, self.settings.time_limit * share)
 
     async def record(
         self,
