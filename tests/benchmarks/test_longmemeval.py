@@ -80,7 +80,7 @@ def test_the_table_shows_turns_and_sessions_and_skips_what_has_no_answer(
 ) -> None:
     file = write(tmp_path, entry("q1"), entry("q2_abs"))
     out = tmp_path / "out.json"
-    assert recall.main([str(file), "--compare", "--json", str(out)]) == 0
+    assert recall.main([str(file), "--compare", "--embedders", "none", "--json", str(out)]) == 0
     printed = capsys.readouterr()
     assert "1 questions name no evidence and are skipped" in printed.err
     assert "session all@5" in printed.out
