@@ -164,7 +164,7 @@ def _positive(text: str) -> int:
 
 def _embedders(text: str) -> list[Packaged]:
     chosen = [] if text == "none" else text.split(",")
-    found = [name for name in PACKAGED if name in chosen]
+    found: list[Packaged] = [name for name in PACKAGED if name in chosen]
     if len(found) < len(chosen):
         raise argparse.ArgumentTypeError(f"{text!r} is not none, or some of {', '.join(PACKAGED)}")
     return found
