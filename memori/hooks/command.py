@@ -23,9 +23,15 @@ STOP_LIMIT = 5.0
 MAX_TOKENS = 300
 _HOST_EVENTS = {"session-start": "SessionStart", "user-prompt": "UserPromptSubmit"}
 #: Options a hook takes, by the name of what they say.
-_OPTIONS = {"--database": "database", "--namespace": "namespace", "--user": "user_id"}
+_OPTIONS = {
+    "--database": "database",
+    "--namespace": "namespace",
+    "--personal-namespace": "personal",
+    "--user": "user_id",
+}
 _USAGE = f"""\
 usage: memori hook {{{"|".join(EVENTS)}}} [--database URL] [--user NAME] [--namespace NAME]
+                   [--personal-namespace NAME]
 
 Called by a host such as Claude Code, with its JSON on standard input; installed by
 memori-mcp install claude-code --hooks. It never fails: what went wrong is said on standard error.
@@ -114,7 +120,12 @@ def _standing(place: Place, session: SessionFile) -> dict[str, Any]:
     from memori.hooks.offline import read_standing
     from memori.intercept.block import fence
 
-    found = read_standing(place.database, place.namespace, place.user_id)
+    namespaces = dict.fromkeys(filter(None, (place.personal, place.namespace)))
+    found = [
+        each
+        for namespace in namespaces
+        for each in read_standing(place.database, namespace, place.user_id)
+    ]
     new = [each for each in found if each.id not in session.shown]
     block = fence("standing", [each.line for each in new], MAX_TOKENS)
     return {"text": block.text, "ids": [new[number].id for number in block.kept]}

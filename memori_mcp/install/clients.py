@@ -10,6 +10,9 @@ from typing import Any, Literal, cast
 from memori.errors import ConfigurationError
 from memori_mcp.install.machine import Machine
 
+#: What a client calls the server, unless it is told another name.
+NAME = "memori"
+
 Shape = Literal["plain", "typed", "zed", "listed"]
 
 

@@ -66,13 +66,12 @@ def installed(machine: Machine | None = None, project: str | None = None) -> lis
         if project is not None and client.project_file is not None and not client.keyed_by_project:
             places.append(machine.path(project))
         for place in places:
-            path, keys = client.location(machine, place)
+            path, _ = client.location(machine, place)
             try:
-                said = ConfigFile.read(path, client.syntax).values
+                file = ConfigFile.read(path, client.syntax)
+                found += in_file(client, file, None if place is None else str(place))
             except ConfigurationError as error:
                 found.append(Installed(client.id, client.title, path, problem=str(error)))
-                continue
-            found += _in_file(client, path, said, keys, None if place is None else str(place))
     return found
 
 
@@ -85,19 +84,25 @@ def is_memori(command: str, args: Sequence[str]) -> bool:
     return _COMMAND in words or ("-m", "memori_mcp") in pairwise(words)
 
 
-def _in_file(
-    client: Client,
-    path: Path,
-    said: Mapping[str, Any],
-    keys: tuple[str, ...],
-    project: str | None,
-) -> Iterator[Installed]:
-    yield from _among(client, path, said, keys, project)
+def in_file(client: Client, file: ConfigFile, project: str | None = None) -> list[Installed]:
+    """The entries of memori in one file of a client.
+
+    Args:
+        client: whose.
+        file: its file.
+        project: the project the file is of; None for all.
+
+    Raises:
+        ConfigurationError: the file cannot be understood.
+    """
+    said = file.values
+    found = list(_among(client, file.path, said, client.keys, project))
     folders = said.get("projects") if client.keyed_by_project else None
-    if isinstance(folders, Mapping):
-        for folder in cast("Mapping[str, Any]", folders):
+    if isinstance(folders, dict):
+        for folder in cast("dict[str, Any]", folders):
             below = ("projects", folder, *client.keys)
-            yield from _among(client, path, said, below, folder)
+            found += _among(client, file.path, said, below, folder)
+    return found
 
 
 def _among(
