@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from memori.hooks.place import Place, find_place, is_excluded, shared_folder
+from memori.hooks.place import Place, find_place, has_hooks_of_its_own, is_excluded, shared_folder
 from memori.hooks.session import SessionFile, read_session, write_session
 
 EVENTS = ("session-start", "user-prompt", "pre-compact", "stop")
@@ -80,6 +80,8 @@ def _answer(
     cwd = Path(str(asked.get("cwd") or Path.cwd()))
     if is_excluded(cwd, os.environ) is not None:
         return ""
+    if given.get("personal") is None and has_hooks_of_its_own(cwd):
+        return ""  # those of the project answer, and no line comes twice
     place, folder = find_place(given, os.environ, cwd), shared_folder()
     if folder is None:
         return _without_files(event, place)

@@ -19,6 +19,8 @@ from typing import Any
 IGNORE_FILE = ".memoriignore"
 #: Set to anything but 0 in the host's environment, it keeps hooks from reading and recording.
 INCOGNITO = "MEMORI_INCOGNITO"
+#: Where a project's hooks are, below its folder: settings of Claude Code that nobody shares.
+PROJECT_HOOKS = Path(".claude", "settings.local.json")
 _FILE = "memori.toml"
 
 
@@ -100,6 +102,23 @@ def is_excluded(cwd: Path, environ: Mapping[str, str]) -> str | None:
         if (folder / IGNORE_FILE).exists():
             return f"{folder / IGNORE_FILE} is there"
     return None
+
+
+def has_hooks_of_its_own(cwd: Path) -> bool:
+    """Whether the project a host works in has hooks of its own memory, which the host runs, too.
+
+    Args:
+        cwd: where the host works.
+    """
+    for folder in (cwd, *cwd.parents):
+        try:
+            said = (folder / PROJECT_HOOKS).read_text(encoding="utf-8")
+        except (OSError, ValueError):
+            continue
+        # What install writes; to read it as what it is would cost more than it is worth.
+        if "--personal-namespace" in said and " hook " in said.replace('"hook",', " hook "):
+            return True
+    return False
 
 
 def _from_file(environ: Mapping[str, str], cwd: Path) -> Mapping[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 from typing import Any, cast
 
 from memori.errors import ConfigurationError
+from memori.hooks.place import PROJECT_HOOKS
 from memori_mcp.install.config_file import ConfigFile
 from memori_mcp.install.entries import is_memori
 from memori_mcp.install.launch import Launch
@@ -47,7 +48,7 @@ HOOK_HOSTS: Mapping[str, HookHost] = {
     "claude-code": HookHost(
         _claude_code,
         # Not settings.json, which is shared: the command is of this machine.
-        lambda project: project / ".claude" / "settings.local.json",
+        lambda project: project / PROJECT_HOOKS,
         {
             "session-start": "SessionStart",
             "user-prompt": "UserPromptSubmit",

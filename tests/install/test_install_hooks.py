@@ -171,3 +171,34 @@ def test_on_windows_no_shell_stands_between(tmp_path: Path) -> None:
 
     file = ConfigFile(tmp_path / "s.json", "json", None).put(("hooks", "Stop"), [{"hooks": [made]}])
     assert find_handlers(file, find_hook_host("claude-code")) == {"stop": made}
+
+
+def test_a_projects_hooks_take_the_place_of_those_of_all_projects(person: Person) -> None:
+    project = person.home / "boat"
+    (project / ".git").mkdir(parents=True)
+    (project / "src").mkdir()
+    own = ("--database", person.database)
+    person.did("install", "claude-code", "--hooks", *own)
+    with Memori(person.database) as memori:
+        memori.remember("Anna's boat is called Otto", pinned=True)
+    said = person.did("install", "claude-code", "--project", *own, cwd=project)
+    assert "add --hooks" in said
+    assert "Otto" in _start(_settings(person), project / "src")
+    said = person.did("install", "claude-code", "--project", "--hooks", *own, cwd=project)
+    assert "add --hooks" not in said
+    assert _start(_settings(person), project / "src") == ""
+    assert "Otto" in _start(project / ".claude" / "settings.local.json", project / "src")
+    assert "Otto" in _start(_settings(person), person.home)
+
+
+def _start(settings: Path, cwd: Path) -> str:
+    """What the hook of a session's start says."""
+    return subprocess.run(
+        shlex.split(_hooks(settings)["SessionStart"][0]["command"]),
+        input=json.dumps({"session_id": f"{settings} {cwd}", "cwd": str(cwd), "source": "startup"}),
+        env={"XDG_RUNTIME_DIR": str(settings.parent)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    ).stdout
