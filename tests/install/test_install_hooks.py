@@ -7,6 +7,7 @@ import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from installs import COMMAND, Person
@@ -195,7 +196,7 @@ def _start(settings: Path, cwd: Path) -> str:
     """What the hook of a session's start says."""
     return subprocess.run(
         shlex.split(_hooks(settings)["SessionStart"][0]["command"]),
-        input=json.dumps({"session_id": f"{settings} {cwd}", "cwd": str(cwd), "source": "startup"}),
+        input=json.dumps({"session_id": uuid4().hex, "cwd": str(cwd), "source": "startup"}),
         env={"XDG_RUNTIME_DIR": str(settings.parent)},
         capture_output=True,
         text=True,
