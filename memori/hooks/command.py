@@ -80,13 +80,14 @@ def _answer(
     cwd = Path(str(asked.get("cwd") or Path.cwd()))
     if is_excluded(cwd, os.environ) is not None:
         return ""
-    if given.get("personal") is None and has_hooks_of_its_own(cwd):
+    transcript = str(asked.get("transcript_path") or "")
+    if given.get("personal") is None and has_hooks_of_its_own(cwd, transcript):
         return ""  # those of the project answer, and no line comes twice
     place, folder = find_place(given, os.environ, cwd), shared_folder()
     if folder is None:
         return _without_files(event, place)
     session = read_session(folder, place.key, str(asked.get("session_id") or ""))
-    session.transcript = str(asked.get("transcript_path") or session.transcript)
+    session.transcript = transcript or session.transcript
     if event == "pre-compact" or asked.get("source") in ("clear", "compact"):
         session.shown = []  # the model sees nothing of it any more
     if event in ("pre-compact", "stop"):

@@ -19,8 +19,11 @@ from typing import Any
 IGNORE_FILE = ".memoriignore"
 #: Set to anything but 0 in the host's environment, it keeps hooks from reading and recording.
 INCOGNITO = "MEMORI_INCOGNITO"
-#: Where a project's hooks are, below its folder: settings of Claude Code that nobody shares.
-PROJECT_HOOKS = Path(".claude", "settings.local.json")
+#: Where a project's hooks are, below its folder: of Claude Code in the settings that nobody shares.
+PROJECT_HOOKS = {
+    "claude-code": Path(".claude", "settings.local.json"),
+    "codex": Path(".codex", "hooks.json"),
+}
 _FILE = "memori.toml"
 
 
@@ -104,15 +107,17 @@ def is_excluded(cwd: Path, environ: Mapping[str, str]) -> str | None:
     return None
 
 
-def has_hooks_of_its_own(cwd: Path) -> bool:
+def has_hooks_of_its_own(cwd: Path, transcript: str) -> bool:
     """Whether the project a host works in has hooks of its own memory, which the host runs, too.
 
     Args:
         cwd: where the host works.
+        transcript: the host's own record, which tells the hosts apart.
     """
+    host = "codex" if "rollout-" in Path(transcript).name else "claude-code"
     for folder in (cwd, *cwd.parents):
         try:
-            said = (folder / PROJECT_HOOKS).read_text(encoding="utf-8")
+            said = (folder / PROJECT_HOOKS[host]).read_text(encoding="utf-8")
         except (OSError, ValueError):
             continue
         # What install writes; to read it as what it is would cost more than it is worth.

@@ -166,6 +166,8 @@ def _installed(plan: Plan, wanted: Wanted, machine: Machine, *, found: bool) -> 
     if wanted.project is not None and not plan.client.keyed_by_project:
         yield "  note      the command is of this machine: keep the file out of what others get"
     yield f"  next      {plan.client.reload}"
+    if plan.hooks and HOOK_HOSTS[plan.client.id].first:
+        yield f"            {HOOK_HOSTS[plan.client.id].first}"
     yield f"  undo      {_undo(wanted)}"
 
 

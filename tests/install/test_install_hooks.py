@@ -203,3 +203,15 @@ def _start(settings: Path, cwd: Path) -> str:
         check=True,
         timeout=60,
     ).stdout
+
+
+def test_codex_has_the_same_hooks_in_a_file_of_its_own(person: Person) -> None:
+    said = person.did("install", "codex", "--hooks", "--user", "anna")
+    assert "Codex asks you to look at the hooks before it runs them: /hooks" in said
+    found = _hooks(person.home / ".codex" / "hooks.json")
+    assert list(found) == list(EVENTS)
+    for name, event in EVENTS.items():
+        words = shlex.split(found[name][0]["command"])
+        assert words == [str(COMMAND), "hook", event, "--user", "anna"]
+    person.did("uninstall", "codex")
+    assert [each for each in person.home.rglob("*") if each.is_file()] == []
