@@ -163,7 +163,7 @@ class _Service:
                 await engine.record(
                     said.turns,
                     session_id=session.session_id,
-                    agent_id="claude-code",
+                    agent_id=said.host,
                     learn=learn,
                 )
             # Read again: meanwhile a hook may have noted what it showed.

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from memori.hooks.place import Place, find_place, is_excluded, shared_folder
+from memori.hooks.place import Place, find_place, has_hooks_of_its_own, is_excluded, shared_folder
 from memori.hooks.session import SessionFile, read_session, write_session
 
 EVENTS = ("session-start", "user-prompt", "pre-compact", "stop")
@@ -23,9 +23,15 @@ STOP_LIMIT = 5.0
 MAX_TOKENS = 300
 _HOST_EVENTS = {"session-start": "SessionStart", "user-prompt": "UserPromptSubmit"}
 #: Options a hook takes, by the name of what they say.
-_OPTIONS = {"--database": "database", "--namespace": "namespace", "--user": "user_id"}
+_OPTIONS = {
+    "--database": "database",
+    "--namespace": "namespace",
+    "--personal-namespace": "personal",
+    "--user": "user_id",
+}
 _USAGE = f"""\
 usage: memori hook {{{"|".join(EVENTS)}}} [--database URL] [--user NAME] [--namespace NAME]
+                   [--personal-namespace NAME]
 
 Called by a host such as Claude Code, with its JSON on standard input; installed by
 memori-mcp install claude-code --hooks. It never fails: what went wrong is said on standard error.
@@ -74,11 +80,14 @@ def _answer(
     cwd = Path(str(asked.get("cwd") or Path.cwd()))
     if is_excluded(cwd, os.environ) is not None:
         return ""
+    transcript = str(asked.get("transcript_path") or "")
+    if given.get("personal") is None and has_hooks_of_its_own(cwd, transcript):
+        return ""  # those of the project answer, and no line comes twice
     place, folder = find_place(given, os.environ, cwd), shared_folder()
     if folder is None:
         return _without_files(event, place)
     session = read_session(folder, place.key, str(asked.get("session_id") or ""))
-    session.transcript = str(asked.get("transcript_path") or session.transcript)
+    session.transcript = transcript or session.transcript
     if event == "pre-compact" or asked.get("source") in ("clear", "compact"):
         session.shown = []  # the model sees nothing of it any more
     if event in ("pre-compact", "stop"):
@@ -114,7 +123,12 @@ def _standing(place: Place, session: SessionFile) -> dict[str, Any]:
     from memori.hooks.offline import read_standing
     from memori.intercept.block import fence
 
-    found = read_standing(place.database, place.namespace, place.user_id)
+    namespaces = dict.fromkeys(filter(None, (place.personal, place.namespace)))
+    found = [
+        each
+        for namespace in namespaces
+        for each in read_standing(place.database, namespace, place.user_id)
+    ]
     new = [each for each in found if each.id not in session.shown]
     block = fence("standing", [each.line for each in new], MAX_TOKENS)
     return {"text": block.text, "ids": [new[number].id for number in block.kept]}

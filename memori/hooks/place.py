@@ -19,16 +19,22 @@ from typing import Any
 IGNORE_FILE = ".memoriignore"
 #: Set to anything but 0 in the host's environment, it keeps hooks from reading and recording.
 INCOGNITO = "MEMORI_INCOGNITO"
+#: Where a project's hooks are, below its folder: of Claude Code in the settings that nobody shares.
+PROJECT_HOOKS = {
+    "claude-code": Path(".claude", "settings.local.json"),
+    "codex": Path(".codex", "hooks.json"),
+}
 _FILE = "memori.toml"
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Whose memory, in which database."""
+    """Whose memory, in which database; `personal` is the user's own beside that of a project."""
 
     database: str
     namespace: str
     user_id: str
+    personal: str | None = None
 
     @property
     def key(self) -> str:
@@ -41,7 +47,7 @@ def find_place(given: Mapping[str, str | None], environ: Mapping[str, str], cwd:
     """Whose memory a hook is about: arguments, environment, settings file, defaults.
 
     Args:
-        given: `database`, `namespace`, `user_id`, as far as the command says them.
+        given: `database`, `namespace`, `personal`, `user_id`, as far as the command says them.
         environ: the environment.
         cwd: where the host works.
 
@@ -60,6 +66,7 @@ def find_place(given: Mapping[str, str | None], environ: Mapping[str, str], cwd:
         value("database", "database", "connection_string") or _default_database(),
         value("namespace", "memory", "namespace") or "default",
         value("user_id", "memory", "user_id") or "default",
+        value("personal", "memory", "personal_namespace"),
     )
 
 
@@ -98,6 +105,25 @@ def is_excluded(cwd: Path, environ: Mapping[str, str]) -> str | None:
         if (folder / IGNORE_FILE).exists():
             return f"{folder / IGNORE_FILE} is there"
     return None
+
+
+def has_hooks_of_its_own(cwd: Path, transcript: str) -> bool:
+    """Whether the project a host works in has hooks of its own memory, which the host runs, too.
+
+    Args:
+        cwd: where the host works.
+        transcript: the host's own record, which tells the hosts apart.
+    """
+    host = "codex" if "rollout-" in Path(transcript).name else "claude-code"
+    for folder in (cwd, *cwd.parents):
+        try:
+            said = (folder / PROJECT_HOOKS[host]).read_text(encoding="utf-8")
+        except (OSError, ValueError):
+            continue
+        # What install writes; to read it as what it is would cost more than it is worth.
+        if "--personal-namespace" in said and " hook " in said.replace('"hook",', " hook "):
+            return True
+    return False
 
 
 def _from_file(environ: Mapping[str, str], cwd: Path) -> Mapping[str, Any]:
