@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from installing import CACHE, CLIENTS, NotToBeHad, installed, node
@@ -17,7 +20,10 @@ from memori import Memori
 REPOSITORY = Path(__file__).resolve().parents[2]
 #: The command people configure.
 COMMAND = Path(sys.executable).with_name("memori-mcp")
+_VERSION = "io.modelcontextprotocol/protocolVersion"
 WHICH = "MEMORI_TEST_HOSTS"
+#: Read now, since no test has settings of memori in its environment.
+_WANTED = os.environ.get(WHICH) or ("quick" if os.environ.get("CI") else "")
 
 #: What a first run stores, and what a later one asks.
 FACT = "The boat Otto lies in the harbour of Porto"
@@ -29,8 +35,7 @@ def need(name: str) -> None:
 
     In CI, and where MEMORI_TEST_HOSTS is set, the quick ones run; all of them where it says `all`.
     """
-    wanted = os.environ.get(WHICH) or ("quick" if os.environ.get("CI") else "")
-    if wanted != "all" and not (wanted and CLIENTS[name].size == "quick"):
+    if _WANTED != "all" and not (_WANTED and CLIENTS[name].size == "quick"):
         value = "1" if CLIENTS[name].size == "quick" else "all"
         pytest.skip(f"runs a real client: {WHICH}={value} installs it under ${CACHE} or the cache")
     if os.name != "posix":
@@ -49,8 +54,16 @@ class Home:
         self.project = home / "project"
         self.project.mkdir()
         self.database = f"sqlite:///{home / 'memori.db'}"
-        #: The server as a host starts it.
+        #: What the server is started with.
         self.arguments = ["--database", self.database]
+        self._heard = home / "heard.jsonl"
+        #: The server as a host starts it: what the host says to it is kept.
+        self.command = home / "memori-mcp"
+        heard, command = shlex.quote(str(self._heard)), shlex.quote(str(COMMAND))
+        self.command.write_text(
+            f'#!/bin/sh\ntee -a {heard} | exec {command} "$@"\n', encoding="utf-8"
+        )
+        self.command.chmod(0o700)
         self._servers: list[subprocess.Popen[bytes]] = []
 
     @property
@@ -110,6 +123,27 @@ class Home:
         while not condition():
             assert time.monotonic() < deadline
             time.sleep(0.02)
+
+    @property
+    def heard(self) -> list[dict[str, Any]]:
+        """The messages that hosts sent to their servers, in order."""
+        return [json.loads(line) for line in self._heard.read_text(encoding="utf-8").splitlines()]
+
+    @property
+    def protocol(self) -> str:
+        """The revision of the protocol that the last host spoke in the end."""
+        for message in reversed(self.heard):
+            given = message.get("params") or {}
+            if message.get("method") == "initialize":
+                return given["protocolVersion"]
+            if _VERSION in (meta := given.get("_meta") or {}):
+                return meta[_VERSION]
+        raise AssertionError("no host said which protocol it speaks")
+
+    @property
+    def methods(self) -> set[str]:
+        """What hosts asked their servers for."""
+        return {message["method"] for message in self.heard if "method" in message}
 
     def memories(self) -> list[str]:
         """What is stored."""

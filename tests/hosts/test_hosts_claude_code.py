@@ -20,7 +20,7 @@ def claude_code() -> None:
 
 
 def _command(home: Home, *more: str) -> list[str]:
-    server = {"type": "stdio", "command": str(COMMAND), "args": home.arguments}
+    server = {"type": "stdio", "command": str(home.command), "args": home.arguments}
     servers = home.path / "mcp.json"
     servers.write_text(json.dumps({"mcpServers": {"memori": server}}), encoding="utf-8")
     claude = str(installed("claude-code") / "node_modules" / ".bin" / "claude")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from homes import COMMAND, FACT, QUESTION, Home, need
+from homes import FACT, QUESTION, Home, need
 from installing import installed
 from scripted_model import ScriptedModel, channel
 
@@ -33,7 +33,7 @@ def _ask(home: Home, model: ScriptedModel, prompt: str) -> None:
         wire_api = "responses"
 
         [mcp_servers.memori]
-        command = {json.dumps(str(COMMAND))}
+        command = {json.dumps(str(home.command))}
         args = {json.dumps(home.arguments)}
         required = true
         default_tools_approval_mode = "approve"
