@@ -63,6 +63,7 @@ def test_claude_code_shows_its_model_what_an_earlier_run_remembered(home: Home) 
             "mcp__memori__get_working_context",
         }
         assert model.was_told("mcp__memori__forget")  # a name that it may search for
+        assert home.protocol == "2026-07-28"
 
 
 HOOKS = {

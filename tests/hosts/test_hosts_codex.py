@@ -8,6 +8,7 @@ import pytest
 from homes import FACT, QUESTION, Home, need
 from installing import installed
 from scripted_model import ScriptedModel, channel
+from seen import TOOLS
 
 pytest_plugins = ["hosts_fixtures"]
 
@@ -58,10 +59,5 @@ def test_codex_shows_its_model_what_an_earlier_run_remembered(home: Home) -> Non
         # What docs/hosts.md says of it.
         assert channel(model.results[-1]) == "structured"
         assert model.was_told("Recall before you answer")
-        assert model.tools == {
-            f"mcp__memori.{name}"
-            for name in (
-                *("remember", "recall", "search_memories"),
-                *("get_working_context", "update_memory", "forget"),
-            )
-        }
+        assert model.tools == {f"mcp__memori.{name}" for name in TOOLS}
+        assert home.protocol == "2025-06-18"
