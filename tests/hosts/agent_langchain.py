@@ -1,6 +1,6 @@
 """One turn of an agent of LangChain with the server's tools, by langchain-mcp-adapters.
 
-    python agent_langchain.py MODEL_URL PROMPT COMMAND...
+python agent_langchain.py MODEL_URL PROMPT COMMAND...
 """
 
 import asyncio

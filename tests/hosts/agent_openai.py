@@ -1,6 +1,6 @@
 """One turn of an agent of openai-agents with the server's tools.
 
-    python agent_openai.py MODEL_URL PROMPT COMMAND...
+python agent_openai.py MODEL_URL PROMPT COMMAND...
 """
 
 import asyncio

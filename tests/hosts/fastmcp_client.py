@@ -1,6 +1,6 @@
 """FastMCP's client uses all a server has, and prints what it saw as JSON.
 
-    python fastmcp_client.py TARGET      # a URL or, as a JSON list, a command
+python fastmcp_client.py TARGET      # a URL or, as a JSON list, a command
 """
 
 import asyncio

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from installing import CACHE, CLIENTS, NotToBeHad, installed, node
+from installing import CLIENTS, NotToBeHad, installed, node
 
 from memori import Memori
 
@@ -37,7 +37,7 @@ def need(name: str) -> None:
     """
     if _WANTED != "all" and not (_WANTED and CLIENTS[name].size == "quick"):
         value = "1" if CLIENTS[name].size == "quick" else "all"
-        pytest.skip(f"runs a real client: {WHICH}={value} installs it under ${CACHE} or the cache")
+        pytest.skip(f"a real client, run with {WHICH}={value}, which installs it (docs/hosts.md)")
     if os.name != "posix":
         pytest.skip("clients are installed as on Linux and macOS")
     try:

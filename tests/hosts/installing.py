@@ -76,6 +76,10 @@ def folder() -> Path:
     return made
 
 
+#: What could not be installed, and why: nothing is tried twice.
+_FAILED: dict[str, str] = {}
+
+
 def installed(name: str) -> Path:
     """Install a client, or find it installed.
 
@@ -121,6 +125,8 @@ def _kept(name: str, what: Sequence[str], install: Callable[[Path, Sequence[str]
     ready = place / ".installed"
     if ready.exists():
         return place
+    if name in _FAILED:
+        raise NotToBeHad(_FAILED[name])
     lock = place.with_suffix(".lock")
     if not _took(lock, until=ready):
         return place
@@ -130,6 +136,9 @@ def _kept(name: str, what: Sequence[str], install: Callable[[Path, Sequence[str]
         place.mkdir()
         install(place, what)
         ready.touch()
+    except NotToBeHad as error:
+        _FAILED[name] = str(error)
+        raise
     finally:
         lock.unlink(missing_ok=True)
     return place
@@ -156,12 +165,12 @@ def _took(lock: Path, *, until: Path) -> bool:
 def _install_pip(place: Path, requirements: Sequence[str]) -> None:
     venv.create(place, with_pip=True, clear=True)
     pip = [str(place / "bin" / "python"), "-m", "pip", "install", "--quiet"]
-    _run([*pip, "--disable-pip-version-check", *requirements], place)
+    _run([*pip, "--disable-pip-version-check", "--retries=1", *requirements], place)
 
 
 def _install_npm(place: Path, packages: Sequence[str]) -> None:
     npm = node().parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    quiet = ["--no-audit", "--no-fund", "--loglevel=error"]
+    quiet = ["--no-audit", "--no-fund", "--loglevel=error", "--fetch-retries=1"]
     _run([str(node()), str(npm), "install", "--prefix", str(place), *quiet, *packages], place)
 
 

@@ -11,6 +11,8 @@ from homes import COMMAND, FACT, QUESTION, Home, need
 from installing import installed
 from scripted_model import ScriptedModel, channel, texts
 
+from memori import Memori
+
 pytest_plugins = ["hosts_fixtures"]
 
 
@@ -64,6 +66,15 @@ def test_claude_code_shows_its_model_what_an_earlier_run_remembered(home: Home) 
         }
         assert model.was_told("mcp__memori__forget")  # a name that it may search for
         assert home.protocol == "2026-07-28"
+
+
+def test_claude_codes_user_starts_a_session_by_a_prompt_of_the_server(home: Home) -> None:
+    with Memori(home.database) as memori:
+        memori.remember(FACT, pinned=True)
+    with ScriptedModel() as model:
+        _ask(home, model, "/mcp__memori__start_session sailing")
+        assert model.was_told("I want to work on this: sailing")
+        assert any(FACT in text for text in texts(model.bodies[0]))
 
 
 HOOKS = {

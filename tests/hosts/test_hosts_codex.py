@@ -10,6 +10,8 @@ from installing import installed
 from scripted_model import ScriptedModel, channel
 from seen import TOOLS
 
+from memori import Memori
+
 pytest_plugins = ["hosts_fixtures"]
 
 
@@ -37,7 +39,6 @@ def _ask(home: Home, model: ScriptedModel, prompt: str) -> None:
         command = {json.dumps(str(home.command))}
         args = {json.dumps(home.arguments)}
         required = true
-        default_tools_approval_mode = "approve"
         """,
         encoding="utf-8",
     )
@@ -61,3 +62,12 @@ def test_codex_shows_its_model_what_an_earlier_run_remembered(home: Home) -> Non
         assert model.was_told("Recall before you answer")
         assert model.tools == {f"mcp__memori.{name}" for name in TOOLS}
         assert home.protocol == "2025-06-18"
+
+
+def test_codexs_model_reads_resources(home: Home) -> None:
+    with Memori(home.database) as memori:
+        memori.remember(FACT, pinned=True)
+    with ScriptedModel() as model:
+        model.will_call("read_mcp_resource", server="memori", uri="memori://working-context")
+        _ask(home, model, "What do you know of me?")
+        assert FACT in model.results[-1]

@@ -27,7 +27,7 @@ class Framework(NamedTuple):
 FRAMEWORKS = {
     "openai-agents": Framework("agent_openai.py", "text", False, "2026-07-28"),
     "langchain": Framework("agent_langchain.py", "text", False, "2025-11-25"),
-    "pydantic-ai": Framework("agent_pydantic.py", "structured", False, "2025-11-25"),
+    "pydantic-ai": Framework("agent_pydantic.py", "structured", False, "2026-07-28"),
 }
 
 

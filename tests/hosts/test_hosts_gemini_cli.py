@@ -50,4 +50,4 @@ def test_gemini_cli_shows_its_model_what_an_earlier_run_remembered(home: Home) -
         assert channel(model.results[-1]) == "text"
         assert model.was_told("Recall before you answer")
         assert model.tools == {f"mcp_memori_{name}" for name in TOOLS}
-        assert home.protocol == "2025-11-25"
+        assert home.protocol == "2025-06-18"
