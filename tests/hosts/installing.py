@@ -163,7 +163,7 @@ def _took(lock: Path, *, until: Path) -> bool:
 
 
 def _install_pip(place: Path, requirements: Sequence[str]) -> None:
-    venv.create(place, with_pip=True, clear=True)
+    venv.create(place, with_pip=True, clear=True, symlinks=True)
     pip = [str(place / "bin" / "python"), "-m", "pip", "install", "--quiet"]
     _run([*pip, "--disable-pip-version-check", "--retries=1", *requirements], place)
 
@@ -192,7 +192,7 @@ def _run(command: list[str], place: Path) -> None:
         if done.returncode:
             said.seek(0)
             lines = [line for line in said.read().splitlines() if "error" in line.lower()]
-            raise NotToBeHad(" ".join(lines[-2:])[:300] or f"exit code {done.returncode}")
+            raise NotToBeHad(" ".join(lines[:2])[:200] or f"exit code {done.returncode}")
 
 
 def main(sizes: Sequence[str]) -> int:
