@@ -114,7 +114,7 @@ def make_tool(
         values = read_arguments(name, arguments, given)
         operation_id = new_id()
         try:
-            with door.call():
+            with door.call(changes=not annotations.read_only_hint):
                 engine = await door.engine()
                 said = await verb(Call(engine, values, operation_id, door.home, door.personal))
         except MemoriError as error:

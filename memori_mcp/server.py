@@ -85,7 +85,7 @@ def create_server(
         subscriptions=bus,
         **(_over_http(settings.http, held, settings.memory.namespace) if http else {}),
     )
-    bus.serve(server)
+    bus.serve(server, held)
     add_resources(server, held)
     add_prompts(server, held)
     add_completion(server, held)
