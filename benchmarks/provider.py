@@ -382,10 +382,9 @@ class _Generate:
             for part in content["parts"]
         ]
         self._text = provider.answer(_words([part for part in parts if "text" in part][-1:]))
+        tools: list[Any] = body.get("tools") or []
         declared: list[Any] = [
-            function
-            for tool in body.get("tools") or []
-            for function in tool.get("functionDeclarations", [])
+            function for tool in tools for function in tool.get("functionDeclarations", ())
         ]
         answered = bool(parts) and "functionResponse" in parts[-1]
         names = [function["name"] for function in declared]
