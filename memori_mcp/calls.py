@@ -48,6 +48,10 @@ class Call(NamedTuple):
 
 Verb = Callable[[Call], Awaitable[Answer]]
 
+#: Claude Code shows a model only the names of a server's tools until it searches for them, but
+#: those that say this it shows whole.
+_AT_ONCE = {"anthropic/alwaysLoad": True}
+
 
 class MemoryTool(Tool):
     """A tool that checks its own arguments and words its own errors.
@@ -90,6 +94,7 @@ def make_tool(
     arguments: tuple[Argument, ...],
     answer: type[Any],
     annotations: ToolAnnotations,
+    at_once: bool = False,
 ) -> MemoryTool:
     """Make a tool of a verb.
 
@@ -102,6 +107,7 @@ def make_tool(
         arguments: what it takes, in the order they are shown.
         answer: the typed dictionary of its structured content.
         annotations: what a host may assume of it.
+        at_once: a model must see it from the start, also where hosts put tools behind a search.
     """
 
     async def call(given: dict[str, Any]) -> CallToolResult:
@@ -134,4 +140,5 @@ def make_tool(
         is_async=True,
         answer=answer,
         annotations=annotations,
+        meta=dict(_AT_ONCE) if at_once else None,
     )

@@ -78,6 +78,7 @@ def make_tools(door: Door) -> list[MemoryTool]:
                 idempotent_hint=True,
                 open_world_hint=False,
             ),
+            at_once=True,
         ),
         make_tool(
             _recall,
@@ -98,6 +99,7 @@ def make_tools(door: Door) -> list[MemoryTool]:
             ),
             answer=ItemsAnswer,
             annotations=_READS,
+            at_once=True,
         ),
         make_tool(
             _search_memories,
@@ -140,6 +142,7 @@ def make_tools(door: Door) -> list[MemoryTool]:
             ),
             answer=ContextAnswer,
             annotations=_READS,
+            at_once=True,
         ),
         make_tool(
             _update_memory,
