@@ -115,6 +115,7 @@ class Engine:
 
             require_pipeline(self._settings.learning.entities)
         self._worker: Worker | None = None
+        self._asked_to_learn = False
         self._learner: Agent | None = None
         self._told_cap = False
         self._uses = UseCounter(self._count_uses)
@@ -187,8 +188,12 @@ class Engine:
             for task in (self._rebuild, self._retention):
                 if task is not None:
                     await asyncio.shield(task)
-            if self._worker is not None:
+            asked = self._asked_to_learn and self._settings.learning.enabled is not False
+            if self._worker is None and asked:
+                await self._make_worker().settle()
+            elif self._worker is not None:
                 await self._worker.settle()
+            self._asked_to_learn = False
             if self._embedding is not None:
                 await self._embedding.settle(database)
             while not await self._scrub_if_due(database):  # noqa: ASYNC110  # someone reads the file

@@ -9,11 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from contextvars import ContextVar
 
 from memori.model import Hit, Scope, WorkingContext
 from memori.store.uses import Used
 
 _log = logging.getLogger("memori")
+#: Whether reads made here are nobody's use of what they read.
+uncounted: ContextVar[bool] = ContextVar("memori_uncounted", default=False)
 #: Seconds after the first use that they are written.
 FLUSH_SECONDS = 30.0
 #: Once so many memories were used, they are written without waiting longer.
@@ -42,6 +45,8 @@ class UseCounter:
 
     def recalled(self, user_id: str, hits: Iterable[Hit]) -> None:
         """Count what a recall found."""
+        if uncounted.get():
+            return
         found = [hit for hit in hits if hit.kind == "memory"][:_COUNTED]
         for hit in found:
             used = self._of(Scope(hit.namespace, user_id), hit.id)
@@ -58,6 +63,8 @@ class UseCounter:
 
     def shown(self, user_id: str, context: WorkingContext) -> None:
         """Count what a working context showed."""
+        if uncounted.get():
+            return
         lines = [line for line in context.lines if line.kind == "memory"]
         for line in lines:
             self._of(Scope(line.namespace, user_id), line.id).shown += 1

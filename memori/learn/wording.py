@@ -62,6 +62,8 @@ _TRAILING = re.compile(
     r"|instead|anyway|in general|more|the most|:\S*)$",
     re.IGNORECASE,
 )
+#: A statement that breaks off: what it is about was said elsewhere ("I love to!").
+_BREAKS_OFF = re.compile(r"(?:^|\s)(?:to|for|with|of|and|or|a|an|the)$", re.IGNORECASE)
 _PERSONS = (
     (r"\bI am\b|\bI'm\b", "they are"),
     (r"\bI was\b", "they were"),
@@ -117,7 +119,7 @@ def thing(text: str) -> str | None:
     while before != text:
         before, text = text, _TRAILING.sub("", text).strip()
     words = text.split()
-    if not 1 <= len(words) <= _LONGEST or _POINTING.search(text):
+    if not 1 <= len(words) <= _LONGEST or _POINTING.search(text) or _BREAKS_OFF.search(text):
         return None
     return text
 

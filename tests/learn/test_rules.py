@@ -151,6 +151,8 @@ def test_a_plain_statement_is_learnt(said: str, category: str, learnt: str) -> N
         "We decided to do that",
         "I'm looking for my keys",
         "I'm passionate about it",
+        "Yeah, I love to.",
+        "I enjoy working with",
     ],
 )
 def test_what_is_no_plain_statement_is_left_alone(said: str) -> None:
