@@ -14,6 +14,8 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Generic, Literal, Self, TypeVar, cast, get_args
 
+from memori.pauses import Pause
+
 T = TypeVar("T")
 
 Category = Literal["fact", "preference", "skill", "rule", "context"]
@@ -574,6 +576,7 @@ class Stats:
     promotion: PromotionStats
     tokens: tuple[DayTokens, ...] = ()
     embedding: EmbeddingStats | None = None
+    paused: Pause | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -115,6 +116,9 @@ class Writing(Engine):
             lambda w: memories.remember(w, new),
             decode=lambda _, answer: revive(Receipt, answer),
         )
+        kept = [] if receipt.id is None else [receipt.id]
+        reason = "" if receipt.status in ("stored", "superseded") else receipt.status
+        self._note("remember", scope, kept, [new.content], reason)
         if receipt.status == "duplicate" and receipt.id is not None:
             self._uses.said_again(scope, receipt.id)
         else:
@@ -204,6 +208,13 @@ class Writing(Engine):
         )
         if learns:
             self._poke_worker()
+        self._note(
+            "record",
+            scope,
+            [receipt.id for receipt in recorded.receipts if receipt.id is not None],
+            [turn.content for turn, _ in read],
+            _what_was_not_stored(recorded.receipts),
+        )
         return recorded.receipts
 
     async def update(
@@ -410,6 +421,12 @@ def _rejected(reason: str, operation_id: str | None, session_id: str | None = No
         operation_id=operation_id or new_id(),
         session_id=session_id,
     )
+
+
+def _what_was_not_stored(receipts: Sequence[Receipt]) -> str:
+    """How many of some turns were not, by what became of them."""
+    counted = Counter(receipt.status for receipt in receipts if receipt.status != "stored")
+    return ", ".join(f"{number} {status}" for status, number in sorted(counted.items()))
 
 
 def _turn_payload(turn: turns.Given) -> Any:

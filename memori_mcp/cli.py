@@ -73,10 +73,11 @@ def _serve(options: argparse.Namespace) -> int:
         except ConfigurationError as error:
             print(f"memori-mcp: {_one_line(error)}", file=sys.stderr)
             return EXIT_CONFIGURATION
+        from memori.silence import working_folder
         from memori_mcp.door import Door
         from memori_mcp.server import create_server
 
-        door = Door(settings)
+        door = Door(settings, folder=working_folder())
         server = create_server(settings, door=door)
     try:
         serve_stdio(server, door)

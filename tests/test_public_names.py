@@ -15,6 +15,7 @@ from memori import AsyncMemori, Memori, errors
 
 NAMES = [
     "AccessToken",
+    "Activity",
     "AsyncMemori",
     "Closed",
     "ConfigManager",
@@ -39,6 +40,8 @@ NAMES = [
     "Operation",
     "OperationConflict",
     "Page",
+    "Pause",
+    "Paused",
     "Profile",
     "ProfileSentence",
     "Promoted",

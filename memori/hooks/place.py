@@ -15,10 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-#: A file of this name in a folder, or in one above it, keeps hooks out of that folder.
-IGNORE_FILE = ".memoriignore"
-#: Set to anything but 0 in the host's environment, it keeps hooks from reading and recording.
-INCOGNITO = "MEMORI_INCOGNITO"
 _FILE = "memori.toml"
 
 
@@ -83,21 +79,6 @@ def shared_folder(environ: Mapping[str, str] = os.environ) -> Path | None:
         return None
     mine = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
     return folder if mine and not found.st_mode & 0o077 else None
-
-
-def is_excluded(cwd: Path, environ: Mapping[str, str]) -> str | None:
-    """Why hooks have no business here; None if they have.
-
-    Args:
-        cwd: where the host works.
-        environ: its environment.
-    """
-    if environ.get(INCOGNITO, "0") not in ("", "0"):
-        return f"{INCOGNITO} is set"
-    for folder in (cwd, *cwd.parents):
-        if (folder / IGNORE_FILE).exists():
-            return f"{folder / IGNORE_FILE} is there"
-    return None
 
 
 def _from_file(environ: Mapping[str, str], cwd: Path) -> Mapping[str, Any]:

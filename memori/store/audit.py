@@ -25,7 +25,7 @@ GROUP_VERB = "import"
 VERBS = tuple(
     (
         "remember record learn update forget restore undo release promote profile confirm rename "
-        "retain " + GROUP_VERB
+        "retain pause resume " + GROUP_VERB
     ).split()
 )
 
