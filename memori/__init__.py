@@ -67,11 +67,13 @@ if TYPE_CHECKING:
     from memori.model import WorkingContext as WorkingContext
     from memori.pauses import Pause as Pause
     from memori.providers import ProviderConfig as ProviderConfig
+    from memori.store.conflicts import Conflict as Conflict
     from memori.sync import Memori as Memori
 
 _HOME = {
     "memori.activity": ("Activity",),
     "memori.pauses": ("Pause",),
+    "memori.store.conflicts": ("Conflict",),
     "memori.access": ("AccessToken", "NewToken"),
     "memori.api": ("AsyncMemori",),
     "memori.sync": ("Memori",),

@@ -42,6 +42,7 @@ from memori.recall.freshness import context_mark, is_mark
 from memori.recall.hits import memory_hit, turn_hit
 from memori.recall.query import parse_query
 from memori.store import audit, pausing, reading, rows, turns
+from memori.store.conflicts import Conflict, listed
 from memori.store.index import exact_value, label_field, label_value
 from memori.store.migrate import read_info
 from memori.store.reading import Filter
@@ -474,6 +475,31 @@ class Reading(Engine):
                 else ()
             ),
         )
+
+    async def conflicts(
+        self,
+        *,
+        limit: int = 20,
+        user_id: str | None = None,
+        namespace: str | None = None,
+    ) -> tuple[Conflict, ...]:
+        """Memories that learning put beside others, since it could not tell which holds; the
+        newest first, until `settle`, `update` or `forget` decides.
+
+        Args:
+            limit: how many at most, up to 1,000.
+            user_id: another user than the object's.
+            namespace: another namespace than the object's.
+        """
+        as_count(limit, "limit", MAX_LIMIT)
+
+        def find(connection: Connection, readable: Sequence[OpenScope]) -> tuple[Conflict, ...]:
+            if not readable:
+                return ()
+            [scope] = readable
+            return listed(connection, scope.scope_id, scope.namespace, limit)
+
+        return await self._read([self._choose_scope(user_id, namespace)], find)
 
     async def stats(self, *, user_id: str | None = None, namespace: str | None = None) -> Stats:
         """What lies in the scope, and where."""

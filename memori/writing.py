@@ -18,7 +18,7 @@ from memori.ids import new_id
 from memori.intake import Rejected
 from memori.messages import as_turn
 from memori.model import Category, Forgotten, JsonObject, Receipt, Turn, Undone
-from memori.store import edits, forgetting, maintenance, memories, turns, undo
+from memori.store import conflicts, edits, forgetting, maintenance, memories, turns, undo
 from memori.store.operations import Write, revive
 
 #: More turns than this in one `record` are prepared off the event loop.
@@ -399,6 +399,38 @@ class Writing(Engine):
             operation_id,
             {"item_id": item_id},
             lambda w: maintenance.release(w, item_id),
+            decode=lambda _, answer: revive(Receipt, answer),
+        )
+
+    async def settle(
+        self,
+        memory_id: str,
+        *,
+        both: bool = False,
+        operation_id: str | None = None,
+        user_id: str | None = None,
+        namespace: str | None = None,
+    ) -> Receipt:
+        """Decide a conflict that learning left open: this memory holds, and what it stood beside
+        is superseded by it.
+
+        Args:
+            memory_id: one of the memories of a conflict, as `conflicts` lists them.
+            both: it holds, and so do the others.
+            operation_id: makes a repeated call answer what the first one did.
+            user_id: another user than the object's.
+            namespace: another namespace than the object's.
+
+        Raises:
+            NotFound: it is in no conflict.
+        """
+        memory_id, both = as_id(memory_id, "memory_id"), as_flag(both, "both")
+        return await self._write(
+            conflicts.VERB,
+            self._choose_scope(user_id, namespace),
+            operation_id,
+            {"memory_id": memory_id, "both": both},
+            lambda w: conflicts.settle(w, memory_id, self._settings.zone, both=both),
             decode=lambda _, answer: revive(Receipt, answer),
         )
 
