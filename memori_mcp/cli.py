@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from memori.errors import ConfigurationError
 from memori.model import MAX_NAME_CHARS
 from memori_mcp import package_version
+from memori_mcp.install.parser import add_install_parsers
 from memori_mcp.logs import LEVELS, configure_logging
 from memori_mcp.ports import DEFAULT_PORT, TRANSPORTS, check_openness
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 EXIT_CONFIGURATION = 2
 #: Its own commands; every other one is a verb of `memori`.
-COMMANDS = ("serve", "demo")
+COMMANDS = ("serve", "install", "uninstall", "demo")
 _NEEDED_SDK = (2, 1)
 
 _EPILOG = """\
@@ -32,6 +33,7 @@ command memori is taken, too: memori-mcp recall "...", memori-mcp stats.
 examples:
   memori-mcp --user alice --namespace work
   memori-mcp --database sqlite:////home/alice/memory.db
+  memori-mcp install claude-desktop
   memori-mcp serve --transport http --port 0 --user alice
   memori-mcp demo
 """
@@ -57,6 +59,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from memori_mcp.demo import run_demo
 
         return run_demo(options.database)
+    if options.command in ("install", "uninstall"):
+        from memori_mcp.install.command import run
+
+        return run(options)
     if options.transport != "stdio":
         return _serve_http(options)
     return _serve(options)
@@ -164,6 +170,7 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         help="a name clients reach it under, besides those of this machine; may be repeated",
     )
+    add_install_parsers(commands, _add_scope_options)
     demo = commands.add_parser(
         "demo",
         help="start the real server, store, restart it, recall: what a host's model would see",
@@ -186,17 +193,11 @@ def _port(text: str) -> int:
 
 def _add_serving_options(parser: argparse.ArgumentParser, *, suppress: bool) -> None:
     """The options before and after `serve`; the later one must not reset what came before."""
+    _add_scope_options(parser, suppress=suppress)
 
     def default(value: object) -> Any:
         return argparse.SUPPRESS if suppress else value
 
-    parser.add_argument(
-        "--database", metavar="URL", default=default(None), help="database, e.g. sqlite:///FILE"
-    )
-    parser.add_argument("--user", metavar="NAME", default=default(None), help="whose memory it is")
-    parser.add_argument(
-        "--namespace", metavar="NAME", default=default(None), help="which memory of that user"
-    )
     parser.add_argument(
         "--read-namespace",
         metavar="NAME",
@@ -205,18 +206,28 @@ def _add_serving_options(parser: argparse.ArgumentParser, *, suppress: bool) -> 
         help="a further namespace of the user to read; may be repeated",
     )
     parser.add_argument(
-        "--personal-namespace",
-        metavar="NAME",
-        default=default(None),
-        help="the user's own namespace beside a project's: read too, and written where a memory "
-        "is about the user",
-    )
-    parser.add_argument(
         "--config", metavar="FILE", default=default(None), help="a memori.toml to read"
     )
     parser.add_argument(
         "--log-level", choices=LEVELS, default=default("warning"), help="of the log on stderr"
     )
+
+
+def _add_scope_options(parser: argparse.ArgumentParser, *, suppress: bool = True) -> None:
+    """The options that say whose memory it is, and where it lies."""
+    default = argparse.SUPPRESS if suppress else None
+    for flag, metavar, said in (
+        ("--database", "URL", "database, e.g. sqlite:///FILE"),
+        ("--user", "NAME", "whose memory it is"),
+        ("--namespace", "NAME", "which memory of that user"),
+        (
+            "--personal-namespace",
+            "NAME",
+            "the user's own namespace beside a project's: read too, and written where a memory "
+            "is about the user",
+        ),
+    ):
+        parser.add_argument(flag, metavar=metavar, default=default, help=said)
 
 
 def _overrides(options: argparse.Namespace) -> dict[str, Any]:

@@ -28,9 +28,15 @@ STOP_LIMIT = 5.0
 MAX_TOKENS = 300
 _HOST_EVENTS = {"session-start": "SessionStart", "user-prompt": "UserPromptSubmit"}
 #: Options a hook takes, by the name of what they say.
-_OPTIONS = {"--database": "database", "--namespace": "namespace", "--user": "user_id"}
+_OPTIONS = {
+    "--database": "database",
+    "--namespace": "namespace",
+    "--personal-namespace": "personal",
+    "--user": "user_id",
+}
 _USAGE = f"""\
 usage: memori hook {{{"|".join(EVENTS)}}} [--database URL] [--user NAME] [--namespace NAME]
+                   [--personal-namespace NAME]
 
 Called by a host such as Claude Code, with its JSON on standard input; installed by
 memori-mcp install claude-code --hooks. It never fails: what went wrong is said on standard error.
@@ -177,15 +183,18 @@ class _Hook:
         return answer
 
     def _standing(self, session: SessionFile) -> _Shown:
-        from memori.hooks.offline import is_file, read_standing
+        from memori.hooks.offline import Standing, is_file, read_standing
         from memori.intercept.block import fence
 
         place = self._place
         if not is_file(place.database):
             return _Shown(reason="no server")
-        found = read_standing(place.database, place.namespace, place.user_id)
-        if found is None:
-            return _Shown(reason="paused")
+        found: list[Standing] = []
+        for namespace in dict.fromkeys(filter(None, (place.personal, place.namespace))):
+            lines = read_standing(place.database, namespace, place.user_id)
+            if lines is None:
+                return _Shown(reason="paused")
+            found += lines
         new = [each for each in found if each.id not in session.shown]
         block = fence("standing", [each.line for each in new], MAX_TOKENS)
         reason = "" if block.text else "nothing new" if found else "nothing found"

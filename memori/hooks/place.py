@@ -20,11 +20,12 @@ _FILE = "memori.toml"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Whose memory, in which database."""
+    """Whose memory, in which database; `personal` is the user's own beside that of a project."""
 
     database: str
     namespace: str
     user_id: str
+    personal: str | None = None
 
     @property
     def key(self) -> str:
@@ -37,7 +38,7 @@ def find_place(given: Mapping[str, str | None], environ: Mapping[str, str], cwd:
     """Whose memory a hook is about: arguments, environment, settings file, defaults.
 
     Args:
-        given: `database`, `namespace`, `user_id`, as far as the command says them.
+        given: `database`, `namespace`, `personal`, `user_id`, as far as the command says them.
         environ: the environment.
         cwd: where the host works.
 
@@ -56,6 +57,7 @@ def find_place(given: Mapping[str, str | None], environ: Mapping[str, str], cwd:
         value("database", "database", "connection_string") or _default_database(),
         value("namespace", "memory", "namespace") or "default",
         value("user_id", "memory", "user_id") or "default",
+        value("personal", "memory", "personal_namespace"),
     )
 
 
