@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from conftest import Clock
 
-from memori import AsyncMemori, Conflict, NotFound
+from memori import AsyncMemori, Conflict, Memory, NotFound
 
 pytestmark = pytest.mark.anyio
 
@@ -37,7 +37,9 @@ async def test_the_one_that_holds_replaces_the_other_and_that_can_be_undone(
     assert (receipt.status, receipt.id, receipt.superseded) == ("superseded", kept.id, (lost.id,))
     assert await _texts(memori) == {kept.content}
     assert await memori.conflicts() == ()
-    assert "uncertain" not in (await memori.history(kept.id)).versions[-1].metadata
+    kept_now = await memori.get(kept.id)
+    assert isinstance(kept_now, Memory)
+    assert "uncertain" not in kept_now.metadata
     assert (await memori.operations(verb="settle"))[0].summary == f"superseded {kept.id}"
     assert (await memori.verify()).findings == ()
     undone = await memori.undo(receipt.operation_id)
