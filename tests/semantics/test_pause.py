@@ -9,6 +9,7 @@ import pytest
 from conftest import Clock, Opener
 
 from memori import AsyncMemori, InvalidArgument, Pause, Paused
+from memori.config import load_settings
 from memori.pauses import heeding
 
 pytestmark = pytest.mark.anyio
@@ -82,19 +83,18 @@ async def test_a_pause_is_of_one_scope(memori: AsyncMemori) -> None:
     assert (await memori.stats(user_id="ben")).paused is None
 
 
-async def test_who_pauses_their_own_memory_pauses_their_projects(opened: Opener) -> None:
+async def test_who_pauses_their_own_memory_pauses_their_projects(
+    opened: Opener, clock: Clock
+) -> None:
     person = await opened()
     await person.remember("Ana lives in Porto")
     project = await opened(namespace="boat", read_namespaces=["default"])
     await project.remember("The hull is red")
     await project.close()
-    from memori.config import load_settings
-
     settings = load_settings(
         {"memory.namespace": "boat", "memory.personal_namespace": "default"}, environ={}
     )
-    database = {"database_connect": opened.database.url}
-    async with AsyncMemori(**database, settings=settings) as project:
+    async with AsyncMemori(opened.database.url, settings=settings, clock=clock) as project:
         if not opened.database.shared:
             return
         await person.pause()
