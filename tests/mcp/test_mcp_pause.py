@@ -54,6 +54,11 @@ def _server(url: str, folder: Path, **env: str) -> Any:
     )
 
 
+def _first(contents: Any) -> Any:
+    """What is text here, whatever else it might be."""
+    return contents[0]
+
+
 def _text(result: Any) -> str:
     return "\n".join(block.text for block in result.content)
 
@@ -81,11 +86,11 @@ async def test_a_pause_from_a_shell_stops_the_tools_of_a_running_server(
         _memori(database_url, "pause", "--for", "1h")
         await _all_silent(client, "emory is paused until")
         stats = await client.read_resource("memori://stats")
-        assert json.loads(stats.contents[0].text)["paused"]["until"] is not None
+        assert json.loads(_first(stats.contents).text)["paused"]["until"] is not None
         with pytest.raises(Exception, match="memory is paused"):
             await client.read_resource("memori://working-context")
         said = await client.get_prompt("start_session", {"task": "sail"})
-        assert "memory is paused" in said.messages[0].content.text
+        assert "memory is paused" in _first([said.messages[0].content]).text
         status = json.loads(_memori(database_url, "status", "--json"))
         assert status["memory"] == "paused"
         _memori(database_url, "resume")
