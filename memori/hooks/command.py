@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from memori.hooks.outcomes import Outcome, add_unheard, write_last
-from memori.hooks.place import find_place, shared_folder
+from memori.hooks.place import find_place, is_file, shared_folder
 from memori.hooks.session import SessionFile, leave_out, read_session, write_session
 from memori.silence import find_silence, working_folder
 from memori.text.tokens import estimate_tokens
@@ -22,6 +22,9 @@ from memori.text.tokens import estimate_tokens
 EVENTS = ("session-start", "user-prompt", "pre-compact", "stop")
 #: Seconds after which the host is answered, with or without memory.
 TIME_LIMIT = 0.3
+#: Seconds of it kept for writing the answer and ending, and for reading a file where no server
+#: answers in time.
+_ENDING, _READING = 0.03, 0.06
 #: Seconds that recording at the end of an answer may take; nobody waits for words then.
 STOP_LIMIT = 5.0
 #: Budget of what is shown, in tokens.
@@ -53,7 +56,8 @@ def main(arguments: Sequence[str]) -> int:
     Returns:
         0, or 1 where a person uses it wrongly. Never 2, which to a host means: block this.
     """
-    began = time.monotonic()
+    # The interpreter has worked for a while by now, and the host has waited for it, too.
+    began = time.monotonic() - time.process_time()
     given: dict[str, str | None] = {}
     words = list(arguments)
     event = words.pop(0) if words else ""
@@ -176,14 +180,16 @@ class _Hook:
             "shown": session.shown,
             "max_tokens": MAX_TOKENS,
         }
-        left = TIME_LIMIT - (time.monotonic() - self._began)
+        left = TIME_LIMIT - _ENDING - (time.monotonic() - self._began)
+        if self._event == "session-start" and is_file(self._place.database):
+            left -= _READING
         answer = self._ask(folder, request, left)
         if not self._heard and self._event == "session-start":
             return self._standing(session)
         return answer
 
     def _standing(self, session: SessionFile) -> _Shown:
-        from memori.hooks.offline import Standing, is_file, read_standing
+        from memori.hooks.offline import Standing, read_standing
         from memori.intercept.block import fence
 
         place = self._place

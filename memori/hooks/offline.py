@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from memori.hooks.place import is_file
 from memori.text.quoting import quote
 
 #: Seconds the file may keep a hook waiting.
@@ -36,12 +37,6 @@ class Standing(NamedTuple):
 
     id: str
     line: str
-
-
-def is_file(database: str) -> bool:
-    """Whether a database is a SQLite file, which can be read without a server."""
-    head, _, name = database.partition(":///")
-    return head.startswith("sqlite") and bool(name) and not name.startswith(":memory:")
 
 
 def read_standing(database: str, namespace: str, user_id: str) -> list[Standing] | None:

@@ -24,7 +24,7 @@ class Outcome:
     Args:
         event: which.
         at: when, ISO 8601 in UTC.
-        milliseconds: how long it took, without the start of the interpreter.
+        milliseconds: how long it took, with what the interpreter did before.
         tokens: of what was shown.
         reason: where nothing was shown or handed over: why. Else empty.
         ids: what was shown.

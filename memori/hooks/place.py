@@ -61,6 +61,12 @@ def find_place(given: Mapping[str, str | None], environ: Mapping[str, str], cwd:
     )
 
 
+def is_file(database: str) -> bool:
+    """Whether a database is a SQLite file, which can be read without a server."""
+    head, _, name = database.partition(":///")
+    return head.startswith("sqlite") and bool(name) and not name.startswith(":memory:")
+
+
 def shared_folder(environ: Mapping[str, str] = os.environ) -> Path | None:
     """The folder that hooks and servers of one user of this machine share, made if need be.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -171,3 +172,19 @@ def test_a_hook_goes_on_where_there_can_be_no_folder(host: Host) -> None:
     assert FACT in host.hook("session-start")
     for event in ("user-prompt", "stop", "pre-compact"):
         assert host.hook(event) == ""
+
+
+@pytest.mark.parametrize("event", ["session-start", "user-prompt"])
+def test_a_server_that_hangs_is_not_waited_for(host: Host, event: str) -> None:
+    with host.memori() as memori:
+        memori.remember(FACT, pinned=True)
+    folder = host.folder / "run" / "memori"
+    folder.mkdir(mode=0o700)
+    with socket.socket(socket.AF_UNIX) as hangs:
+        hangs.bind(str(folder / f"{Place(host.url, 'default', 'default').key}.sock"))
+        hangs.listen()
+        shown = host.hook(event, prompt=ASKED)
+    last = _last(host)
+    assert (FACT in shown) is (event == "session-start"), "a file can be read without a server"
+    assert last.reason == ("" if event == "session-start" else "time limit")
+    assert last.milliseconds < 1_000, "it waits 300 ms at most; the machine may be busy"
