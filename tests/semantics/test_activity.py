@@ -104,3 +104,13 @@ async def test_a_scope_that_holds_nothing_has_none(memori: AsyncMemori) -> None:
     await memori.recall("Ana", user_id="nobody")
     assert (await memori.activity(user_id="nobody")).items == ()
     assert (await memori.users()).items == (), "looking makes no scope"
+
+
+async def test_what_waits_to_be_written_is_erased_and_renamed_too(memori: AsyncMemori) -> None:
+    await memori.remember("Ana sails", user_id="ana")
+    await memori.erase_user("ana")
+    await memori.remember("Ana rows", user_id="ana")
+    await memori.rename_user("ana", "ana.silva")
+    assert len((await memori.activity(user_id="ana.silva")).items) == 1
+    await memori.remember("Another Ana", user_id="ana")
+    assert len((await memori.activity(user_id="ana")).items) == 1
