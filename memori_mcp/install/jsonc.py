@@ -20,6 +20,7 @@ _TOKEN = re.compile(
     |(?P<mark>[{}\[\]:,])""",
     re.DOTALL | re.VERBOSE,
 )
+_COMMENT = re.compile(r"//[^\r\n]*|/\*.*?\*/", re.DOTALL)
 _BLANKS = " \t\r\n"
 _DEEPEST = 200
 
@@ -257,21 +258,34 @@ def _insert(text: str, node: _Node, key: Key, value: Any, style: _Style) -> str:
 
 
 def _take_out(text: str, node: _Node, part: _Part) -> str:
-    begin = part.start
-    while text[begin - 1] in _BLANKS:
-        begin -= 1
     number = node.parts.index(part)
-    if part.comma >= 0:
-        # A comment may stand between the value and its comma; it stays.
-        end = part.node.end
-        return text[:begin] + text[end : part.comma] + text[part.comma + 1 :]
-    rest = text[part.node.end :]
-    if number:
-        comma = node.parts[number - 1].comma
-        return text[:comma] + text[comma + 1 : begin] + rest
+    before = node.parts[number - 1] if number else None
+    after = part.node.end
+    # A comment may stand between the value and its comma; it stays.
+    comma = part.comma
+    rest = text[after:] if comma < 0 else text[after:comma] + text[comma + 1 :]
+    first = node.start + 1 if before is None else before.node.end
+    begin = first + len(text[first : part.start].rstrip(_BLANKS))
+    if _ends_in_line_comment(text[first:begin]) and not _begins_with_line_end(rest):
+        begin = part.start  # or what follows would be a part of that comment
     head = text[:begin]
-    # Nothing is left in it: {} rather than an empty line between the braces.
-    return head + (rest.lstrip(_BLANKS) if head[-1] in "{[" else rest)
+    if before is not None and comma < 0:
+        head = text[: before.comma] + text[before.comma + 1 : begin]
+    elif before is None and begin == node.start + 1:
+        # Nothing is left in it: {} rather than an empty line between the braces.
+        left = rest.lstrip(_BLANKS)
+        rest = left if left[0] in "}]" else rest
+    return head + rest
+
+
+def _ends_in_line_comment(gap: str) -> bool:
+    """Whether what lies between two parts ends in a comment that only the line's end ends."""
+    comments = _COMMENT.findall(gap)
+    return bool(comments) and comments[-1].startswith("//") and gap.endswith(comments[-1])
+
+
+def _begins_with_line_end(text: str) -> bool:
+    return text.lstrip(" \t")[:1] in ("\n", "\r")
 
 
 class _Style:
