@@ -13,17 +13,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, get_args
 
-from memori.model import Scope
+from memori.model import ActivityKind, Scope
 from memori.text.tokens import estimate_tokens
 
 _log = logging.getLogger("memori")
 
-#: `recall`, `search` and `context`: somebody asked. `injection`: a hook or the interceptor added
-#: notes unasked. `record` and `remember`: something was kept.
-ActivityKind = Literal["recall", "search", "context", "injection", "record", "remember"]
-KINDS: tuple[ActivityKind, ...] = get_args(ActivityKind)
 #: Seconds after the first entry that they are written.
 FLUSH_SECONDS = 5.0
 #: Entries that wait at once; further ones are lost.

@@ -19,11 +19,11 @@ from sqlalchemy import Connection
 from memori import activity as activities
 from memori import intake
 from memori.acting import act, acting
-from memori.activity import Activity, ActivityKind, ActivityLog
+from memori.activity import Activity, ActivityLog
 from memori.config import Settings, amend_settings, load_settings
 from memori.errors import Closed, InvalidArgument, Paused, ScopeError
 from memori.ids import new_id
-from memori.model import DEFAULT_USER, Scope, as_json
+from memori.model import DEFAULT_USER, ActivityKind, Scope, as_json
 from memori.pauses import FOR_EVER, is_heeded
 from memori.providers import ProviderConfig
 from memori.recall.candidates import OpenScope

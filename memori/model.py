@@ -50,6 +50,11 @@ DEFAULT_TRUST: Mapping[Source, float] = {
 #: Instruction-like text from a source trusted less than this is quarantined.
 QUARANTINE_BELOW = 0.5
 
+#: `recall`, `search` and `context`: somebody asked. `injection`: a hook or the interceptor added
+#: notes unasked. `record` and `remember`: something was kept.
+ActivityKind = Literal["recall", "search", "context", "injection", "record", "remember"]
+ACTIVITY_KINDS: tuple[ActivityKind, ...] = get_args(ActivityKind)
+
 MAX_MEMORY_CHARS = 8_000
 MAX_TURN_BYTES = 1_048_576
 MAX_NAME_CHARS = 128

@@ -10,11 +10,11 @@ from typing import Any
 from sqlalchemy import Connection
 
 from memori import cursors
-from memori.activity import KINDS, Activity, ActivityKind
+from memori.activity import Activity
 from memori.arguments import as_count
 from memori.engine import Engine
 from memori.errors import InvalidArgument
-from memori.model import MAX_LISTED, Page
+from memori.model import ACTIVITY_KINDS, MAX_LISTED, ActivityKind, Page
 from memori.pauses import Pause
 from memori.recall.candidates import OpenScope
 from memori.store import activity, pausing
@@ -122,8 +122,8 @@ class Watching(Engine):
             InvalidArgument: there is no such kind, or the cursor or limit makes no sense.
         """
         as_count(limit, "limit", MAX_LISTED)
-        if kind is not None and kind not in KINDS:
-            raise InvalidArgument(f"no kind {kind!r}; there are {', '.join(KINDS)}")
+        if kind is not None and kind not in ACTIVITY_KINDS:
+            raise InvalidArgument(f"no kind {kind!r}; there are {', '.join(ACTIVITY_KINDS)}")
         scope = self._choose_scope(user_id, namespace)
         asked = cursors.digest([scope], "activity", kind)
         after = cursors.read_values(cursor, asked, (str,))

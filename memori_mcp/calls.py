@@ -12,9 +12,9 @@ from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetad
 from mcp_types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import Field
 
-from memori.activity import ActivityKind
 from memori.errors import MemoriError, Paused
 from memori.ids import new_id
+from memori.model import ActivityKind
 from memori.pauses import heeding
 from memori_mcp.answers import ContextAnswer, ItemsAnswer, output_schema
 from memori_mcp.arguments import Argument, input_schema, read_arguments

@@ -13,9 +13,8 @@ from mcp.server import MCPServer
 from mcp.server.mcpserver import ResourceSecurity
 from mcp.server.mcpserver.resources import FunctionResource
 
-from memori.activity import ActivityKind
 from memori.errors import InvalidArgument
-from memori.model import Category, Page, as_json
+from memori.model import ActivityKind, Category, Page, as_json
 from memori_mcp import render
 from memori_mcp.door import Door
 from memori_mcp.resource_reading import Reading, dump, read_resource

@@ -8,8 +8,7 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 
-from memori.activity import KINDS
-from memori.model import DEFAULT_TOKEN_DAYS, EXPORT_FORMATS, RIGHTS
+from memori.model import ACTIVITY_KINDS, DEFAULT_TOKEN_DAYS, EXPORT_FORMATS, RIGHTS
 
 USER_ACTIONS = ("list", "export", "erase", "rename")
 TOKEN_ACTIONS = ("create", "list", "revoke")
@@ -50,7 +49,7 @@ def _add_watching(add: _Add) -> None:
         "list what hosts recalled, were shown and recorded, the latest first",
         "Ids, tokens and reasons; nothing of what was said.",
     )
-    verb.add_argument("--kind", choices=KINDS, help="only these")
+    verb.add_argument("--kind", choices=ACTIVITY_KINDS, help="only these")
     verb.add_argument("--limit", type=_number, default=20, metavar="N", help="at most so many (20)")
     verb.add_argument("--cursor", metavar="CURSOR", help="the next page, as the last one said")
 

@@ -442,7 +442,7 @@ def test_review_lists_and_decides_conflicts(memori: Command, database: Path) -> 
     assert memori("review", "--both", new).status == 0
     assert memori("review").err == "there is nothing to review\n"
     assert memori("undo", "--last").status == 0
-    assert old in memori("review", "--approve", new).out
+    assert old in memori("review", "--approve", new).err
     hits = memori("search", "--kind", "memory", "--json").json["items"]
     assert [hit["id"] for hit in hits] == [new]
     assert memori("review", "--approve", new).status == 1
