@@ -21,10 +21,11 @@ _ROLES = {"user", "assistant"}
 
 @dataclass(frozen=True, slots=True)
 class Abstention:
-    """One file: how many questions, and the shares of own ones answered and of foreign ones
-    answered with nothing (None where there is no other conversation)."""
+    """One file by one method: how many questions, and the shares of own ones answered and of
+    foreign ones answered with nothing (None where there is no other conversation)."""
 
     file: str
+    method: str
     questions: int
     own_answered: float
     foreign_left: float | None
@@ -52,16 +53,18 @@ async def measure_abstention(
                     left.append(not await method.ask(stranger, question, limit))
         if own:
             foreign = sum(left) / len(left) if left else None
-            found.append(Abstention(file.name, len(own), sum(own) / len(own), foreign))
+            shares = (sum(own) / len(own), foreign)
+            found.append(Abstention(file.name, method.name, len(own), *shares))
     return found
 
 
 def all_together(found: Sequence[Abstention]) -> Abstention:
-    """Several files as one."""
+    """Several files as one, by one method."""
     questions = sum(each.questions for each in found)
     left = [each.foreign_left * each.questions for each in found if each.foreign_left is not None]
     return Abstention(
         "all",
+        found[0].method,
         questions,
         sum(each.own_answered * each.questions for each in found) / questions,
         sum(left) / questions if len(left) == len(found) else None,

@@ -78,7 +78,9 @@ async def _answer(
     started = time.perf_counter()
     ranked = await method.ask(conversation, question, max(limit, depth))
     seconds = time.perf_counter() - started
-    scores = score_question(ranked, question.evidence, conversation.sessions, limit, depth)
+    scores = score_question(
+        ranked, question.evidence, conversation.sessions, limit, depth, conversation.counted
+    )
     return Answer(
         file,
         conversation.id,

@@ -1,11 +1,14 @@
 """Other methods for `benchmarks.recall --compare`, so that a reader sees what each part adds.
 
+memori with another embedder
+    memori itself without an embedder, and with each of the compared ones.
+
 BM25
     Okapi BM25 by the package `bm25s`, over the text of single turns, with Snowball stems and the
     stop words of the floors: the usual baseline of the literature.
 
 Embedding only
-    The configured embedder's vectors of single turns, by cosine.
+    An embedder's vectors of single turns, by cosine.
 
 Rank fusion
     Reciprocal rank fusion of BM25 and the embedding (Cormack, Clarke and Buettcher, SIGIR 2009):
@@ -17,24 +20,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Literal
 
 from benchmarks.floors import STOP_WORDS
 from benchmarks.labels import Conversation, LabelledQuestion
-from benchmarks.methods import Method
-from memori import ConfigurationError, Settings
+from benchmarks.methods import MemoriMethod, Method
+from memori import ConfigurationError
+from memori.config import EmbeddingSettings
 from memori.embed import Embedder, make_embedder
+
+Packaged = Literal["wordllama", "minilm"]
 
 #: What keeps the first ranks from outweighing the rest (the value of the paper).
 FUSION_CONSTANT = 60
 #: How deep each ranking is read for fusion.
 FUSION_DEPTH = 100
 _BATCH = 64
-
-
-def configured_embedder(settings: Settings) -> Embedder | None:
-    """The embedder the settings name, None when they name none."""
-    return None if settings.embedding.provider == "none" else make_embedder(settings.embedding)
+#: The embedders that run from packages, the quicker first.
+PACKAGED: tuple[Packaged, ...] = ("wordllama", "minilm")
 
 
 class Bm25(Method):
@@ -111,9 +114,8 @@ class EmbeddingOnly(Method):
 class RankFusion(Method):
     """Reciprocal rank fusion of other methods, which are loaded as methods of their own."""
 
-    name = "rank fusion (RRF)"
-
-    def __init__(self, fused: Sequence[Method]) -> None:
+    def __init__(self, fused: Sequence[Method], name: str = "rank fusion (RRF)") -> None:
+        self.name = name
         self._fused = tuple(fused)
 
     async def load(self, conversation: Conversation) -> None:
@@ -131,17 +133,45 @@ class RankFusion(Method):
         return sorted(points, key=lambda turn: -points[turn])[:limit]
 
 
-def compared_methods(settings: Settings) -> list[Method]:
-    """The methods of `--compare` beside memori and plain FTS5: those that can run here.
+def installed() -> list[Packaged]:
+    """The packaged embedders whose packages are here."""
+    found: list[Packaged] = []
+    for provider in PACKAGED:
+        try:
+            make_embedder(EmbeddingSettings(provider=provider))
+        except ConfigurationError:
+            continue
+        found.append(provider)
+    return found
+
+
+def compared_methods(whole: MemoriMethod, embedders: Sequence[Packaged]) -> list[Method]:
+    """The methods of `--compare` beside `whole` and plain FTS5.
+
+    Arguments:
+        whole: memori as it is configured; an embedder it has is compared, too.
+        embedders: further ones.
 
     Raises ConfigurationError when a package is missing.
     """
     bm25 = Bm25()
-    embedder = configured_embedder(settings)
-    if embedder is None:
-        return [bm25]
+    methods: list[Method] = [bm25]
+    configured = whole.settings.embedding
+    if configured.provider != "none":
+        methods.append(whole.beside("memori, no embedder", {"embedding.provider": "none"}))
+        methods += _by_embedding(make_embedder(configured), configured.provider, bm25)
+    for provider in embedders:
+        if provider != configured.provider:
+            changed = {"embedding.provider": provider}
+            methods.append(whole.beside(f"memori + {provider}", changed))
+            made = make_embedder(EmbeddingSettings(provider=provider))
+            methods += _by_embedding(made, provider, bm25)
+    return methods
+
+
+def _by_embedding(embedder: Embedder, provider: str, bm25: Method) -> list[Method]:
     nearest = EmbeddingOnly(embedder)
-    return [bm25, nearest, RankFusion([bm25, nearest])]
+    return [nearest, RankFusion([bm25, nearest], f"rank fusion (RRF, {provider})")]
 
 
 def _needed(package: str) -> Any:

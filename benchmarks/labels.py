@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,12 +42,14 @@ class LabelledQuestion(BaseModel):
 @dataclass(frozen=True, slots=True)
 class Conversation:
     """A conversation ready to be asked. `owner` is one name per set of turns: two files that
-    share their turns share it, and the turns are stored once."""
+    share their turns share it, and the turns are stored once. `counted`, where it is given, says by
+    turn id as which session the measures over sessions count a turn; others they pass over."""
 
     id: str
     owner: str
     turns: tuple[LabelledTurn, ...]
     questions: tuple[LabelledQuestion, ...]
+    counted: Mapping[str, str] | None = None
 
     @property
     def sessions(self) -> dict[str, str]:

@@ -139,9 +139,9 @@ def try_agent(checks: Checks, database: str, url: str, model: str) -> None:
         spent = memori.stats().learning.tokens_today
         waiting = memori.jobs()
         made = [memori.get(hit.id) for hit in memori.search(kind="memory").items]
-    asked = spent > 0 or any(job.trouble for job in waiting)
+    # An answer costs tokens also when it is not what was asked for.
     troubles = "; ".join(job.trouble or "" for job in waiting)
-    checks.check("the agent asks the model", asked, f"{spent} tokens {troubles}".strip())
+    checks.check("the agent is answered", spent > 0, f"{spent} tokens {troubles}".strip())
     sourced = all(isinstance(each, Memory) and each.sources == (turn.id,) for each in made)
     checks.check("what it makes names its turn", sourced, f"{len(made)} memories")
 

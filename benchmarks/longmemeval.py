@@ -4,7 +4,9 @@ A JSON array of questions, each with a history of its own: `haystack_sessions` a
 `{role, content, has_answer}`, beside `haystack_session_ids` and `haystack_dates`. What counts is
 what the project's own retrieval evaluation counts: evidence are the user's turns that hold the
 answer; questions without any, and those whose id says that they have no answer (`_abs`), are
-skipped. That evaluation indexes the user's turns alone; here the assistant's are memory too.
+skipped. That evaluation indexes the user's turns alone; here the assistant's are memory too, may
+take a place among turns, and are passed over where sessions are measured. There, a turn of an
+answering session that holds no answer counts as of another session, as in that evaluation.
 
 The larger files are gigabytes, so one question at a time is read.
 """
@@ -23,6 +25,8 @@ from benchmarks.labels import Conversation, LabelledFileError, LabelledQuestion,
 
 #: In the id of a question that its history cannot answer.
 ABSTENTION_MARK = "_abs"
+#: In the id of a session that answers.
+ANSWER_MARK = "answer"
 _DATE = "%Y/%m/%d (%a) %H:%M"
 _CHUNK_CHARS = 1 << 22
 
@@ -86,6 +90,7 @@ class Haystacks(Collection[Conversation]):
             raise ValueError(f"question {number} has not one id and one date for each session")
         turns: list[LabelledTurn] = []
         evidence: list[str] = []
+        counted: dict[str, str] = {}
         taken: set[str] = set()
         for session, date, said in zip(sessions, dates, entry.haystack_sessions, strict=True):
             name = _unused(session, taken)
@@ -97,8 +102,12 @@ class Haystacks(Collection[Conversation]):
                         id=turn_id, session=name, text=turn.content, speaker=turn.role, at=at
                     )
                 )
-                if turn.has_answer and turn.role == "user":
+                if turn.role != "user":
+                    continue
+                if turn.has_answer:
                     evidence.append(turn_id)
+                beside = ANSWER_MARK in session and not turn.has_answer
+                counted[turn_id] = f"{name}, no answer" if beside else name
         if ABSTENTION_MARK in entry.question_id:
             evidence = []
         question = LabelledQuestion(
@@ -110,7 +119,7 @@ class Haystacks(Collection[Conversation]):
         owner = f"{self._path.stem}/{entry.question_id}"
         # An empty turn is nothing to remember.
         said_something = tuple(turn for turn in turns if turn.text.strip())
-        return Conversation(entry.question_id, owner, said_something, (question,))
+        return Conversation(entry.question_id, owner, said_something, (question,), counted)
 
 
 def _elements(stream: TextIO) -> Iterator[object]:

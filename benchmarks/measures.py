@@ -84,21 +84,41 @@ def rank_sessions(ranked: Iterable[str], sessions: Mapping[str, str]) -> list[st
     return list(dict.fromkeys(sessions[item] for item in ranked if item in sessions))
 
 
-def session_measures(order: Sequence[str], wanted: frozenset[str], k: int) -> dict[str, float]:
+def session_measures(
+    ranked: Sequence[str], wanted: frozenset[str], turns: int, k: int
+) -> dict[str, float]:
     """Any and all of the wanted sessions among the first `k`, and their nDCG.
 
-    As LongMemEval's `evaluate_retrieval_turn2session` has them: binary gain, discounted by
-    log2(rank) from the second rank on (Jarvelin and Kekalainen 2002).
+    As LongMemEval's `evaluate_retrieval_turn2session` has them: the ranking of turns is read until
+    it has shown `k` sessions; every turn of a wanted one is a gain, discounted by log2(rank) from
+    the second rank on (Jarvelin and Kekalainen 2002).
+
+    Arguments:
+        ranked: the sessions of the ranked turns, best first.
+        wanted: the sessions that hold evidence.
+        turns: how many turns those have.
+        k: how many sessions are looked at.
     """
-    first = order[:k]
-    discounts = [1.0, *(1 / math.log2(rank) for rank in range(2, k + 1))]
-    gain = sum(d for d, session in zip(discounts, first, strict=False) if session in wanted)
-    found = len(wanted.intersection(first))
+    seen: set[str] = set()
+    gain = ideal = 0.0
+    for rank, session in enumerate(ranked, start=1):
+        if len(seen) == k:
+            break
+        seen.add(session)
+        gain += _discount(rank) if session in wanted else 0.0
+        ideal += _discount(rank) if rank <= turns else 0.0
+    if len(seen) < k:  # all that was asked for was read: more would not have been cut
+        ideal = sum(map(_discount, range(1, turns + 1)))
+    found = len(wanted & seen)
     return {
         f"session any@{k}": float(found > 0),
         f"session all@{k}": float(found == len(wanted) > 0),
-        f"session nDCG@{k}": gain / sum(discounts[: len(wanted)]) if wanted else 0.0,
+        f"session nDCG@{k}": gain / ideal if gain else 0.0,
     }
+
+
+def _discount(rank: int) -> float:
+    return 1.0 if rank == 1 else 1 / math.log2(rank)
 
 
 def score_question(
@@ -107,13 +127,15 @@ def score_question(
     sessions: Mapping[str, str],
     limit: int,
     depth: int = 0,
+    counted: Mapping[str, str] | None = None,
 ) -> dict[str, float]:
     """Every measure of one answered question.
 
     `ranked` holds turn ids, best first; an id that comes twice counts where it first came and
     keeps its later place empty. `sessions` maps turn id to session. The first `limit` hits
-    count; where `depth` were asked for, the measures of sessions look at all of them. Measures
-    that look deeper than what was asked for are left out.
+    count; where `depth` were asked for, the measures of sessions look at all of them. `counted`
+    are the sessions as those take them, by default as they are. Measures that look deeper than
+    what was asked for are left out.
     Raises ValueError when there is no evidence: such a question has no figure.
     """
     wanted = frozenset(evidence)
@@ -122,7 +144,10 @@ def score_question(
     shown = ranked[:limit]
     found = len(wanted.intersection(shown[:TOP]))
     holding = frozenset(sessions[item] for item in wanted if item in sessions)
-    order = rank_sessions(ranked, sessions)
+    counted = sessions if counted is None else counted
+    by_turn = [counted[item] for item in dict.fromkeys(ranked) if item in counted]
+    answering = frozenset(counted[item] for item in wanted if item in counted)
+    turns = sum(session in answering for session in counted.values())
     values = {
         **{f"recall@{k}": recall_at(shown, wanted, k) for k in RECALL_AT},
         f"hit@{TOP}": float(found > 0),
@@ -134,7 +159,7 @@ def score_question(
         ),
     }
     for k in SESSIONS_AT:
-        values |= session_measures(order, holding, k)
+        values |= session_measures(by_turn, answering, turns, k)
     return {
         m.name: values[m.name]
         for m in MEASURES

@@ -60,13 +60,16 @@ class MemoriMethod(Method):
     A hit that is no turn of the conversation takes its place in the ranking and finds nothing.
     """
 
-    name = "memori"
-
     def __init__(
-        self, database: str | None = None, changed: Mapping[str, object] | None = None
+        self,
+        database: str | None = None,
+        changed: Mapping[str, object] | None = None,
+        name: str = "memori",
     ) -> None:
         """`database` is a URL; None makes a SQLite file that is removed at the end. `changed` are
         settings by their dotted names that are not the default."""
+        self.name = name
+        self._chosen = database, dict(changed or {})
         settings = amend_settings(Settings(), dict(changed or {}))
         self._folder = TemporaryDirectory(prefix="memori-recall-") if database is None else None
         if self._folder is not None:
@@ -96,6 +99,11 @@ class MemoriMethod(Method):
         await self._memori.close()
         if self._folder is not None:
             self._folder.cleanup()
+
+    def beside(self, name: str, changed: Mapping[str, object]) -> MemoriMethod:
+        """The same, with some settings changed; in a namespace, or a file, of its own."""
+        database, before = self._chosen
+        return MemoriMethod(database, {**before, **changed}, name)
 
     async def load(self, conversation: Conversation) -> None:
         if conversation.owner in self._loaded:

@@ -1,8 +1,10 @@
-"""A loopback server that speaks the wire formats of OpenAI and Anthropic, and keeps what it got.
+"""A loopback server that speaks the wire formats of OpenAI, Anthropic and Gemini, and keeps what it
+got.
 
-Tests, examples and `benchmarks.interception` run real client libraries against it. Its answers
-say nothing: "Noted: " and the last words of the user. A request with tools is answered by a call
-of the first one, until it carries that tool's result.
+Tests, examples and `benchmarks.interception` run real client libraries against it, and
+`tests/hosts` whole hosts. Its answers say nothing: "Noted: " and the last words of the user. A
+request with tools is answered by a call of the first one, until it carries that tool's result, or
+by the call that `choose` chooses.
 
     python -m benchmarks.provider --port 8123
 """
@@ -21,6 +23,7 @@ from types import TracebackType
 from typing import Any, Self
 
 Json = dict[str, Any]
+Choose = Callable[[list[str]], tuple[str, Json] | None]
 
 
 class Provider:
@@ -41,6 +44,9 @@ class Provider:
         self.structured: Callable[[str], str] = lambda text: json.dumps({"answer": text})
         #: What a tool is called with.
         self.arguments: Json = {}
+        #: Chooses the call that answers a request, from the names of its tools: a name and its
+        #: arguments, or None for words. Unless it is set, the first tool is called, once.
+        self.choose: Choose | None = None
         #: Bytes of every stream sent, as far as they went out.
         self.streamed: list[bytes] = []
         self._server = _Server(("127.0.0.1", port), _handler(self))
@@ -59,6 +65,17 @@ class Provider:
     ) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+    def call(self, names: list[str], *, answered: bool) -> tuple[str | None, Json]:
+        """The tool that a request is answered with, and its arguments; None for words.
+
+        Args:
+            names: of the request's tools.
+            answered: the request carries a tool's result.
+        """
+        if self.choose is not None:
+            return self.choose(names) or (None, {})
+        return (None if answered or not names else names[0]), self.arguments
 
     @property
     def address(self) -> str:
@@ -116,7 +133,7 @@ def _handler(provider: Provider) -> type[BaseHTTPRequestHandler]:
             else:
                 self._json(404, {"error": {"message": f"no such path {path}"}})
                 return
-            if body.get("stream"):
+            if body.get("stream") or path.endswith(":streamGenerateContent"):
                 self._stream(speaker.events())
             else:
                 self._json(200, speaker.whole())
@@ -177,10 +194,10 @@ class _Chat:
         self._text = provider.answer(_words(said[-1]["content"]) if said else "")
         if body.get("response_format", {}).get("type") == "json_schema":
             self._text = provider.structured(self._text)
-        self._tool = None
-        if body.get("tools") and messages[-1]["role"] != "tool":
-            self._tool = body["tools"][0]["function"]["name"]
-        self._arguments = json.dumps(provider.arguments)
+        tools: list[Any] = body.get("tools") or []
+        names = [tool["function"]["name"] for tool in tools if "function" in tool]
+        self._tool, arguments = provider.call(names, answered=messages[-1]["role"] == "tool")
+        self._arguments = json.dumps(arguments)
         self._base = {"id": "chatcmpl-1", "created": 1, "model": body["model"]}
         options: Json = body.get("stream_options") or {}
         self._wants_usage = bool(options.get("include_usage"))
@@ -233,9 +250,9 @@ class _Responses:
         text: Json = body.get("text") or {}
         if text.get("format", {}).get("type") == "json_schema":
             self._text = provider.structured(self._text)
-        self._tool = None
-        if body.get("tools") and items[-1].get("type") != "function_call_output":
-            self._tool = body["tools"][0]["name"]
+        answered = items[-1].get("type") == "function_call_output"
+        self._tool, arguments = provider.call(_names(body), answered=answered)
+        self._arguments = json.dumps(arguments)
         self._model = body["model"]
 
     def whole(self) -> dict[str, Any]:
@@ -244,7 +261,9 @@ class _Responses:
         item |= {"role": "assistant", "content": content}
         if self._tool:
             item = {"type": "function_call", "id": "fc_1", "call_id": "call_1"}
-            item |= {"name": self._tool, "arguments": "{}", "status": "completed"}
+            namespace, _, name = self._tool.rpartition(".")
+            item |= {"namespace": namespace} if namespace else {}
+            item |= {"name": name, "arguments": self._arguments, "status": "completed"}
         details = {"input_tokens_details": {"cached_tokens": 0}}
         details |= {"output_tokens_details": {"reasoning_tokens": 0}}
         return {
@@ -280,9 +299,10 @@ class _Responses:
         if self._tool:
             opened: Any = {**item, "arguments": ""}
             yield event("response.output_item.added", output_index=0, item=opened)
-            yield event("response.function_call_arguments.delta", delta="{}", **at)
+            whole = self._arguments
+            yield event("response.function_call_arguments.delta", delta=whole, **at)
             yield event(
-                "response.function_call_arguments.done", arguments="{}", name=self._tool, **at
+                "response.function_call_arguments.done", arguments=whole, name=item["name"], **at
             )
         else:
             empty: Any = {"type": "output_text", "text": "", "annotations": []}
@@ -306,10 +326,8 @@ class _Messages:
         self._text = provider.answer(_words(last))
         if "output_config" in body or "output_format" in body:
             self._text = provider.structured(self._text)
-        self._tool = None
-        if body.get("tools") and not any(part["type"] == "tool_result" for part in parts):
-            self._tool = body["tools"][0]["name"]
-        self._arguments = provider.arguments
+        answered = any(part["type"] == "tool_result" for part in parts)
+        self._tool, self._arguments = provider.call(_names(body), answered=answered)
         self._model = body["model"]
 
     def whole(self) -> dict[str, Any]:
@@ -338,8 +356,9 @@ class _Messages:
         yield event("message_start", message=begun)
         block = done["content"][0]
         if self._tool:
-            yield event("content_block_start", index=0, content_block=block)
-            delta: Json = {"type": "input_json_delta", "partial_json": "{}"}
+            yield event("content_block_start", index=0, content_block={**block, "input": {}})
+            whole = json.dumps(self._arguments)
+            delta: Json = {"type": "input_json_delta", "partial_json": whole}
             yield event("content_block_delta", index=0, delta=delta)
         else:
             yield event("content_block_start", index=0, content_block={**block, "text": ""})
@@ -352,10 +371,60 @@ class _Messages:
         yield event("message_stop")
 
 
-_SPEAKERS: Mapping[str, Callable[[Provider, Json], _Chat | _Responses | _Messages]] = {
+class _Generate:
+    """Gemini's generateContent."""
+
+    def __init__(self, provider: Provider, body: Json) -> None:
+        parts: list[Any] = [
+            part
+            for content in body["contents"]
+            if content.get("role", "user") == "user"
+            for part in content["parts"]
+        ]
+        self._text = provider.answer(_words([part for part in parts if "text" in part][-1:]))
+        tools: list[Any] = body.get("tools") or []
+        declared: list[Any] = [
+            function for tool in tools for function in tool.get("functionDeclarations", ())
+        ]
+        answered = bool(parts) and "functionResponse" in parts[-1]
+        names = [function["name"] for function in declared]
+        self._tool, self._arguments = provider.call(names, answered=answered)
+
+    def whole(self) -> Json:
+        part: Json = {"text": self._text}
+        if self._tool:
+            part = {"functionCall": {"name": self._tool, "args": self._arguments}}
+        content: Json = {"role": "model", "parts": [part]}
+        usage = {"promptTokenCount": 11, "candidatesTokenCount": 5, "totalTokenCount": 16}
+        return {
+            "candidates": [{"index": 0, "content": content, "finishReason": "STOP"}],
+            "usageMetadata": usage,
+            "modelVersion": "scripted",
+        }
+
+    def events(self) -> Iterator[tuple[str | None, Any]]:
+        yield None, self.whole()
+
+
+def _names(body: Json) -> list[str]:
+    """The names of a request's tools; one in a namespace has that before it and a dot.
+
+    Tools of the provider's own have no name.
+    """
+    tools: list[Any] = body.get("tools") or []
+    return [
+        *(tool["name"] for tool in tools if "name" in tool and "tools" not in tool),
+        *(f"{space['name']}.{tool['name']}" for space in tools for tool in space.get("tools", ())),
+    ]
+
+
+_Speaker = _Chat | _Responses | _Messages | _Generate
+_SPEAKERS: Mapping[str, Callable[[Provider, Json], _Speaker]] = {
     "/chat/completions": _Chat,
     "/responses": _Responses,
     "/messages": _Messages,
+    ":generateContent": _Generate,
+    ":streamGenerateContent": _Generate,
 }
 
 

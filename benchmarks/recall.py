@@ -12,6 +12,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,10 @@ from typing import Any
 from benchmarks.ablation import SHOWN, Worth, ablations, worth
 from benchmarks.abstention import Abstention, measure_abstention
 from benchmarks.answers import Answer, Group, answer_all, group
-from benchmarks.compared import compared_methods
+from benchmarks.compared import PACKAGED, Packaged, compared_methods, installed
 from benchmarks.conversations import read_labelled_files
 from benchmarks.labels import LabelledFile, LabelledFileError
-from benchmarks.methods import MemoriMethod, PlainFullText
+from benchmarks.methods import MemoriMethod, Method, PlainFullText
 from benchmarks.recall_tables import (
     render_ablation,
     render_abstention,
@@ -131,7 +132,14 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--compare",
         action="store_true",
-        help="also BM25, and with an embedder configured embedding only and rank fusion",
+        help="also BM25; and memori, embedding only and rank fusion with each embedder",
+    )
+    made.add_argument(
+        "--embedders",
+        type=_embedders,
+        metavar="NAME,...",
+        help=f"--compare with these: {', '.join(PACKAGED)} (default: the installed ones), or none; "
+        "a configured one is always compared",
     )
     made.add_argument(
         "--ablate", action="store_true", help="also memori without each of its signals"
@@ -154,6 +162,14 @@ def _positive(text: str) -> int:
     return value
 
 
+def _embedders(text: str) -> list[Packaged]:
+    chosen = [] if text == "none" else text.split(",")
+    found: list[Packaged] = [name for name in PACKAGED if name in chosen]
+    if len(found) < len(chosen):
+        raise argparse.ArgumentTypeError(f"{text!r} is not none, or some of {', '.join(PACKAGED)}")
+    return found
+
+
 def setting_argument(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals or "." not in key:
@@ -167,14 +183,26 @@ async def run(arguments: argparse.Namespace) -> None:
     for text in label_warnings(files):
         warn(text)
     ours = MemoriMethod(arguments.database, dict(arguments.set or ()))
-    others = compared_methods(ours.settings) if arguments.compare else []
+    others: list[Method] = []
+    if arguments.compare or arguments.embedders is not None:
+        chosen = installed() if arguments.embedders is None else arguments.embedders
+        others = compared_methods(ours, chosen)
     removed = ablations(ours) if arguments.ablate else []
-    async with ours, PlainFullText() as baseline:
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(ours)
+        baseline = await stack.enter_async_context(PlainFullText())
+        for method in others:
+            await stack.enter_async_context(method)
         methods = [ours, baseline, *others, *removed]
         answers = await answer_all(files, methods, arguments.limit, Progress())
         if not answers:
             raise LabelledFileError("no question names evidence: nothing to measure")
-        abstained = await measure_abstention(files, answers, ours, arguments.limit)
+        abstained = [
+            found
+            for method in methods
+            if isinstance(method, MemoriMethod)
+            for found in await measure_abstention(files, answers, method, arguments.limit)
+        ]
     unstored = {status: n for status, n in ours.receipts.items() if status != "stored"}
     if unstored:
         counts = ", ".join(f"{n} {status}" for status, n in unstored.items())

@@ -64,13 +64,15 @@ def render_ablation(found: Sequence[Worth]) -> str:
 
 def render_abstention(found: Sequence[Abstention]) -> str:
     """Whether recall knows when it has nothing."""
-    header = ["abstention", "questions", "own answered", "at least", "foreign left", "at least"]
+    header = ["abstention", "method", "questions"]
+    header += ["own answered", "at least", "foreign left", "at least"]
     rows: list[list[str]] = []
-    for a in (*found, all_together(found)) if len(found) > 1 else found:
-        own = with_error(a.own_answered, share_error(a.own_answered, a.questions))
-        left = a.foreign_left
-        foreign = "-" if left is None else with_error(left, share_error(left, a.questions))
-        rows.append(
-            [a.file, str(a.questions), own, f"{OWN_ANSWERED:.0f}", foreign, f"{FOREIGN_LEFT:.0f}"]
-        )
-    return table(header, rows)
+    for name in dict.fromkeys(a.method for a in found):
+        of_method = [a for a in found if a.method == name]
+        for a in (*of_method, all_together(of_method)) if len(of_method) > 1 else of_method:
+            own = with_error(a.own_answered, share_error(a.own_answered, a.questions))
+            left = a.foreign_left
+            foreign = "-" if left is None else with_error(left, share_error(left, a.questions))
+            row = [a.file, a.method, str(a.questions)]
+            rows.append([*row, own, f"{OWN_ANSWERED:.0f}", foreign, f"{FOREIGN_LEFT:.0f}"])
+    return table(header, rows, labels=2)

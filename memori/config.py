@@ -38,6 +38,7 @@ from memori.settings_files import Sections, find_in, read_file
 LIBRARY_DATABASE = "sqlite:///memori.db"
 FILE_NAME = "memori.toml"
 ENV_PREFIX = "MEMORI_"
+_PERSONAL = "default of the command line"
 ENV_CONFIG_PATH = "MEMORI_CONFIG_PATH"
 
 
@@ -314,7 +315,10 @@ class AgentsSettings(_Section):
     azure_endpoint: str | None = Field(default=None, description="https://NAME.openai.azure.com")
     azure_deployment: str | None = Field(default=None, description="deployment on Azure")
     api_version: str | None = Field(default=None, description="version of Azure's interface")
-    model: str | None = Field(default=None, description="model name; unset means a small one")
+    model: str | None = Field(
+        default=None,
+        description="model name; unset means a small one: gpt-4o-mini, or claude-haiku-4-5",
+    )
     max_tokens_per_day: int = Field(
         default=200_000,
         ge=0,
@@ -544,16 +548,23 @@ def collect(
 
     merged: Sections = {}
     origin: dict[str, str] = {}
+    covered: list[tuple[str, str, str, Any]] = []
     if personal:
         merged["database"] = {"connection_string": personal_database()}
-        origin["database.connection_string"] = "default of the command line"
+        origin["database.connection_string"] = _PERSONAL
     for source, sections in layers:
         for section, values in sections.items():
             origin.setdefault(section, source)
             for key, value in values.items():
-                merged.setdefault(section, {})[key] = value
-                origin[f"{section}.{key}"] = source
-    return Collected(_validated(merged, origin), origin)
+                name, below = f"{section}.{key}", merged.setdefault(section, {})
+                if key in below and origin[name] != _PERSONAL:
+                    covered.append((origin[name], section, key, below[key]))
+                below[key], origin[name] = value, source
+    settings = _validated(merged, origin)
+    for source, section, key, value in covered:
+        # A mistake is one also where another source says it better.
+        _check_covered(merged, source, section, key, value)
+    return Collected(settings, origin)
 
 
 def amend_settings(settings: Settings, overrides: Mapping[str, Any]) -> Settings:
@@ -569,6 +580,15 @@ def amend_settings(settings: Settings, overrides: Mapping[str, Any]) -> Settings
         values.setdefault(section, {}).update(entries)
         origin |= {f"{section}.{key}": "argument" for key in entries}
     return _validated(values, origin)
+
+
+def _check_covered(merged: Sections, source: str, section: str, key: str, value: Any) -> None:
+    try:
+        Settings.model_validate({**merged, section: {**merged[section], key: value}})
+    except ValidationError as error:
+        # What is wrong with several values together is wrong only if all of them are in force.
+        if any(each["loc"][:2] == (section, key) for each in error.errors()):
+            raise ConfigurationError(_explain(error, {f"{section}.{key}": source})) from None
 
 
 def _validated(values: Mapping[str, Any], origin: Mapping[str, str]) -> Settings:

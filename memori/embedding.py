@@ -58,6 +58,7 @@ class Embedding:
         self._older_questions = ThreadPoolExecutor(1, "memori-question-older")
         self._batches = ThreadPoolExecutor(1, "memori-embed")
         self._late: asyncio.Future[dict[str, Vectors]] | None = None
+        self._older_late: asyncio.Future[dict[str, Vectors]] | None = None
         self._trouble: str | None = None
         self._rest, self._rested_at = _FIRST_REST, 0.0
         self._touched: set[int] = set()
@@ -115,7 +116,7 @@ class Embedding:
 
     async def _ask_older(self, text: str, limit: float) -> dict[str, Vectors]:
         """The question under generations that scopes still read, whatever ails the current one."""
-        if not self._older:
+        if not self._older or (self._older_late and not self._older_late.done()):
             return {}
         loop = asyncio.get_running_loop()
         asked = loop.run_in_executor(self._older_questions, self._embed_older, text)
@@ -124,6 +125,7 @@ class Embedding:
             async with asyncio.timeout(limit):
                 return await asyncio.shield(asked)
         except Exception as error:
+            self._older_late = asked
             _log.debug("memori: an older embedder did not answer: %s", _said(error))
             return {}
 

@@ -342,7 +342,8 @@ class Relation:
     """What a memory says of whom: `user`, `lives in`, `Lisbon`.
 
     `memory_id` is the memory, `sources` are the turns that say so; `since` is when it began to
-    hold, `superseded_by` what holds instead by now.
+    hold, `superseded_by` what holds instead by now. `uncertain` if it was said in doubt, or may
+    hold beside another or not.
     """
 
     subject: str
@@ -352,6 +353,7 @@ class Relation:
     sources: tuple[str, ...]
     since: datetime | None
     superseded_by: str | None = None
+    uncertain: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import logging
 import time
@@ -54,8 +55,8 @@ class Memori(Intercepting):
     """Memory in an SQL database, for synchronous programs and any number of threads.
 
     Takes the arguments of `AsyncMemori` and has its verbs, which wait for their answer. `enable`
-    gives the program's own calls of a model this memory. Usable as a context manager; what is
-    left open is closed when the interpreter exits.
+    gives the program's own calls of a model this memory. Usable with `with` and `async with`; what
+    is left open is closed when the interpreter exits.
 
     Raises:
         ConfigurationError: the settings are wrong.
@@ -111,6 +112,19 @@ class Memori(Intercepting):
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    async def __aenter__(self) -> Memori:
+        """Open without holding up the event loop of an asynchronous program."""
+        await asyncio.to_thread(self.open)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await asyncio.to_thread(self.close)
 
     @property
     def settings(self) -> Settings:

@@ -146,8 +146,8 @@ class Writing(Engine):
                 receipts name.
             agent_id: recorded on each turn.
             source: who said it, for turns that do not say so; by default by role.
-            learn: make memories of them, soon and in the background; by default where
-                `learning.enabled` is true.
+            learn: make memories of them: soon, where learning runs in the background, else when
+                `flush` or `learn` is called; by default where `learning.enabled` is true.
             injected: tokens of notes that were sent along with the call these turns are of; they
                 are counted in `stats`.
             operation_id: makes a repeated call answer what the first one did.
@@ -207,6 +207,7 @@ class Writing(Engine):
             now=now,
         )
         if learns:
+            self._asked_to_learn = True
             self._poke_worker()
         self._note(
             "record",

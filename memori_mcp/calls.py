@@ -57,6 +57,10 @@ class Call(NamedTuple):
 
 Verb = Callable[[Call], Awaitable[Answer]]
 
+#: Claude Code shows a model only the names of a server's tools until it searches for them, but
+#: those that say this it shows whole.
+_AT_ONCE = {"anthropic/alwaysLoad": True}
+
 
 class MemoryTool(Tool):
     """A tool that checks its own arguments and words its own errors.
@@ -99,6 +103,7 @@ def make_tool(
     arguments: tuple[Argument, ...],
     answer: type[Any],
     annotations: ToolAnnotations,
+    at_once: bool = False,
 ) -> MemoryTool:
     """Make a tool of a verb.
 
@@ -111,6 +116,7 @@ def make_tool(
         arguments: what it takes, in the order they are shown.
         answer: the typed dictionary of its structured content.
         annotations: what a host may assume of it.
+        at_once: a model must see it from the start, also where hosts put tools behind a search.
     """
 
     async def call(given: dict[str, Any]) -> CallToolResult:
@@ -121,7 +127,7 @@ def make_tool(
             await _note_silence(door, name, silence.reason)
             return _unanswered(answer, str(silence))
         try:
-            with door.call(), heeding():
+            with door.call(changes=not annotations.read_only_hint), heeding():
                 engine = await door.engine()
                 said = await verb(Call(engine, values, operation_id, door.home, door.personal))
         except Paused as error:
@@ -150,6 +156,7 @@ def make_tool(
         is_async=True,
         answer=answer,
         annotations=annotations,
+        meta=dict(_AT_ONCE) if at_once else None,
     )
 
 

@@ -61,6 +61,8 @@ class Door:
         self._connections = 0
         self._calls = 0
         self._called = anyio.Event()
+        #: Told at the start and the end of a call that may change something.
+        self.on_change: Callable[[], None] | None = None
 
     @property
     def busy(self) -> bool:
@@ -84,14 +86,28 @@ class Door:
         return find_silence(self._folder, os.environ)
 
     @contextmanager
-    def call(self) -> Generator[None, None, None]:
-        """Count a call as under way."""
+    def call(self, *, changes: bool = False) -> Generator[None, None, None]:
+        """Count a call as under way.
+
+        Args:
+            changes: it may change something.
+        """
         self._calls += 1
+        self._told_of(changes)
         try:
             yield
         finally:
             self._calls -= 1
+            self._told_of(changes)
             self._called.set()
+
+    def _told_of(self, changes: bool) -> None:
+        if changes and self.on_change is not None:
+            self.on_change()
+
+    def nudge(self) -> None:
+        """Let who waits for the next call go on without one."""
+        self._called.set()
 
     def next_call(self) -> anyio.Event:
         """Set at the end of the next call."""

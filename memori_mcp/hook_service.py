@@ -106,7 +106,7 @@ class _Service:
         try:
             async with stream:
                 asked = json.loads(await _line(stream))
-                with self._door.call():
+                with self._door.call(changes=True):
                     engine = await self._door.engine()
                     answer = await self._answer(engine, asked)
                     self._hear(engine)
@@ -218,7 +218,7 @@ class _Service:
                 await engine.record(
                     turns,
                     session_id=session.session_id,
-                    agent_id="claude-code",
+                    agent_id=said.host,
                     learn=learn,
                 )
             # Read again: meanwhile a hook may have noted what it showed.

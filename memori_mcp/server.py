@@ -87,7 +87,7 @@ def create_server(
         middleware=[*_gates(settings.http, http=http), Clients()],
         **(_over_http(settings.http, held, settings.memory.namespace) if http else {}),
     )
-    bus.serve(server)
+    bus.serve(server, held)
     add_resources(server, held)
     add_prompts(server, held)
     add_completion(server, held)

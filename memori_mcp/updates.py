@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 from mcp.server.subscriptions import InMemorySubscriptionBus, ResourceUpdated, ServerEvent
+from mcp.shared.exceptions import MCPError
 from mcp_types import (
+    METHOD_NOT_FOUND,
     EmptyResult,
     SubscribeRequestParams,
     UnsubscribeRequestParams,
@@ -33,6 +35,11 @@ LOOK_EVERY = 30.0
 #: Seconds after a call, in which more of them may follow.
 GATHER = 0.5
 
+_CANNOT_TELL = (
+    "this server keeps no sessions over HTTP, so it cannot notify clients of this protocol "
+    "version: connect by stdio or SSE, or listen as of 2026-07-28 (subscriptions/listen)"
+)
+
 _log = logging.getLogger(__name__)
 
 
@@ -46,6 +53,8 @@ class Updates(InMemorySubscriptionBus):
         super().__init__()
         self._streams: dict[object, tuple[Acting | None, Callable[[ServerEvent], None]]] = {}
         self._sessions: dict[Any, tuple[Acting | None, Any]] = {}
+        self._touched: set[Acting | None] = set()
+        self._joined: Callable[[], None] = lambda: None
 
     @property
     def wanted(self) -> set[Acting | None]:
@@ -56,12 +65,23 @@ class Updates(InMemorySubscriptionBus):
         """Add a stream; the answer takes it away, however often it is called."""
         leave, token, whom = super().subscribe(listener), object(), acting.get()
         self._streams[token] = whom, listener
+        self._joined()
 
         def unsubscribe() -> None:
             self._streams.pop(token, None)
             leave()
 
         return unsubscribe
+
+    def touch(self) -> None:
+        """Note that a call may have changed what those hear of for whom it acts."""
+        if acting.get() in self.wanted:
+            self._touched.add(acting.get())
+
+    def take_touched(self) -> set[Acting | None]:
+        """For whom something may have changed since this was asked last, while they listened."""
+        touched, self._touched = self._touched, set()
+        return touched
 
     async def tell(self, whom: Acting | None = None) -> None:
         """Say that the working context has changed.
@@ -85,18 +105,23 @@ class Updates(InMemorySubscriptionBus):
                 _log.debug("a client could not be told: %s", type(error).__name__)
                 self._sessions.pop(connection, None)
 
-    def serve(self, server: MCPServer[Door]) -> None:
+    def serve(self, server: MCPServer[Door], door: Door) -> None:
         """Let clients of earlier protocol versions subscribe.
 
         Args:
             server: whose clients.
+            door: whose calls may change something.
         """
+        door.on_change, self._joined = self.touch, door.nudge
 
         async def subscribe(ctx: Any, params: SubscribeRequestParams) -> EmptyResult:
             connection = ctx.session._connection  # a session is made anew for each request
+            if not connection.has_standalone_channel:
+                raise MCPError(METHOD_NOT_FOUND, _CANNOT_TELL)
             if str(params.uri) == WORKING_CONTEXT and connection not in self._sessions:
                 connection.exit_stack.callback(self._sessions.pop, connection, None)
                 self._sessions[connection] = acting.get(), ctx.session
+                self._joined()
             return EmptyResult()
 
         async def unsubscribe(ctx: Any, params: UnsubscribeRequestParams) -> EmptyResult:
@@ -123,7 +148,8 @@ async def watch(door: Door, updates: Updates) -> None:
         with anyio.move_on_after(LOOK_EVERY):
             await called.wait()
             await anyio.sleep(GATHER)
-        wanted = updates.wanted
+        # Before anything is read: what is touched from here on is looked at next time.
+        wanted, touched = updates.wanted, updates.take_touched()
         last = {whom: text for whom, text in last.items() if whom in wanted}
         for whom in wanted:
             try:
@@ -133,6 +159,8 @@ async def watch(door: Door, updates: Updates) -> None:
                 # Only the type: a database error's text can quote what was stored.
                 _log.debug("the working context could not be read: %s", type(error).__name__)
                 continue
-            if last.setdefault(whom, text) != text:
-                last[whom] = text
+            # How it was when somebody began to listen is not known until it was read once.
+            before = last.get(whom, None if whom in touched else text)
+            last[whom] = text
+            if before != text:
                 await updates.tell(whom)

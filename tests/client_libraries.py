@@ -22,6 +22,7 @@ _HOME = {
     "langchain_openai": "dev",
     "litellm": "litellm",
     "opentelemetry.instrumentation.openai_v2": "dev",
+    "spacy": "dev",
 }
 _HERE = os.environ.get("MEMORI_TEST_SDKS", "dev")
 _IN_CI = bool(os.environ.get("CI"))

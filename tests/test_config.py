@@ -157,6 +157,17 @@ def test_a_mistake_in_the_file_is_an_error_that_names_the_file(
         assert word in str(caught.value)
 
 
+def test_a_mistake_that_another_source_covers_is_one_all_the_same(working_directory: Path) -> None:
+    (working_directory / "memori.toml").write_text("[intercept]\nmax_tokens = -1\n")
+    environment = {"MEMORI_INTERCEPT__MAX_TOKENS": "500"}
+    with pytest.raises(ConfigurationError, match=r"max_tokens \(from memori.toml\)"):
+        load_settings(environ=environment)
+    (working_directory / "memori.toml").write_text("[agents]\nprovider = 'custom'\n")
+    # What only lacks another value is no mistake where it is not in force.
+    environment = {"MEMORI_AGENTS__PROVIDER": "openai", "MEMORI_AGENTS__OPENAI_API_KEY": "k"}
+    assert load_settings(environ=environment).agents.chosen == "openai"
+
+
 def test_a_file_that_is_no_text_is_an_error(working_directory: Path) -> None:
     (working_directory / "memori.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigurationError, match="memori.toml"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from pathlib import Path
 
@@ -25,13 +24,3 @@ def test_the_sample_names_every_setting() -> None:
         unset = {key for key, field in section.model_fields.items() if field.default is None}
         assert set(sections[name]) == set(section.model_fields) - unset
         assert all(f"# {key} = " in text for key in unset)
-
-
-def test_the_desktop_entry_is_the_one_in_the_readme() -> None:
-    entry = json.loads((CONFIGS / "claude_desktop_config.json").read_text(encoding="utf-8"))
-    assert list(entry) == ["mcpServers"]
-    server = entry["mcpServers"]["memori"]
-    assert server["command"].endswith("/memori-mcp")
-    readme = (CONFIGS.parent / "README.md").read_text(encoding="utf-8")
-    shown = json.loads(readme.split("```json\n")[1].split("```")[0])
-    assert shown["mcpServers"]["memori"].keys() == server.keys()

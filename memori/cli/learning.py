@@ -10,6 +10,7 @@ from memori.cli.output import ExitCode, Output, amount, moment
 
 if TYPE_CHECKING:
     from memori.api import AsyncMemori
+    from memori.model import Relation
 
 
 async def jobs(memori: AsyncMemori, args: argparse.Namespace, out: Output) -> ExitCode:
@@ -72,7 +73,7 @@ async def relations(memori: AsyncMemori, args: argparse.Namespace, out: Output) 
                     each.subject,
                     each.predicate,
                     each.object,
-                    "superseded" if each.superseded_by else "current",
+                    _state(each),
                     each.memory_id,
                 )
                 for each in found
@@ -81,3 +82,9 @@ async def relations(memori: AsyncMemori, args: argparse.Namespace, out: Output) 
     else:
         out.note(f"nothing was learnt of {args.name}")
     return ExitCode.DONE if found else ExitCode.NOTHING
+
+
+def _state(relation: Relation) -> str:
+    if relation.superseded_by:
+        return "superseded"
+    return "uncertain" if relation.uncertain else "current"

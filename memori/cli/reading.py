@@ -94,9 +94,11 @@ def show_hits(hits: Sequence[Hit], out: Output) -> None:
 
 
 def _what(hit: Hit) -> str:
-    if hit.kind == "turn":
-        return hit.speaker or hit.role or "turn"
-    return hit.category or "memory"
+    by_kind = hit.speaker or hit.role if hit.kind == "turn" else hit.category
+    what = by_kind or hit.kind
+    if hit.superseded_by is not None:
+        return f"{what}, superseded"
+    return f"{what}, uncertain" if hit.metadata.get("uncertain") is True else what
 
 
 def _show_signals(hits: Sequence[Hit], out: Output) -> None:

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Literal
 
 from memori.text.analyser import split_words, stem
@@ -57,6 +58,16 @@ _NUMBER_WORDS = frozenset(
     july august september october november december
     """.split()
 )
+#: Of what these say one answer holds at a time.
+_ONE_AT_A_TIME = frozenset(
+    """
+    live lives living reside resides residing based located born moved married called named
+    nicknamed prefer prefers preferred favourite favorite favourites favorites default timezone
+    """.split()
+)
+#: Two answers are so many words long at most, and say nothing by themselves.
+_ANSWER_WORDS = 3
+_SAYS = frozenset({"is", "are", "was", "were", "has", "have", "had"})
 _NOW = re.compile(
     r"\b(?:currently|right now|at the moment|these days|nowadays|at present|as of now|for now"
     r"|this (?:week|month|year)|today|tonight|now)\b",
@@ -96,10 +107,11 @@ class Stale:
 
 @dataclass(frozen=True, slots=True)
 class _Words:
-    """A statement's stems: all of them, those that carry its content; numbers; whether it
-    denies, or says that something ended."""
+    """A statement's words in order, and its stems: all of them, those that carry its content;
+    numbers; whether it denies, or says that something ended."""
 
     statement: Statement
+    words: tuple[str, ...]
     stems: frozenset[str]
     content: frozenset[str]
     numbers: frozenset[str]
@@ -152,6 +164,7 @@ def _read(statement: Statement) -> _Words:
     stems = frozenset(map(stem, words))
     return _Words(
         statement,
+        tuple(words),
         stems,
         content,
         numbers,
@@ -186,6 +199,8 @@ def _compare(a: _Words, b: _Words) -> Pair | None:
         reason = None if a.denies != b.denies else f"opposites: {opposites}"
     elif share >= SUBJECT_SHARE and len(shared) >= SUBJECT_WORDS:
         reason = _denied(a, b) or _renumbered(a, b)
+    if reason is None and opposites is None:
+        reason = _answered_otherwise(a, b)
     if reason is not None:
         return Pair(kind="possible contradiction", older=older, newer=newer, reason=reason)
     if opposites is None and share >= DUPLICATE_SHARE and a.numbers == b.numbers:
@@ -221,6 +236,27 @@ def _renumbered(a: _Words, b: _Words) -> str | None:
         f"another number or date: {', '.join(sorted(a.numbers - b.numbers)) or 'none'} and "
         f"{', '.join(sorted(b.numbers - a.numbers)) or 'none'}"
     )
+
+
+def _answered_otherwise(a: _Words, b: _Words) -> str | None:
+    """The same said with another answer, where one answer holds at a time."""
+    begins = sum(1 for _ in takewhile(_are_equal, zip(a.words, b.words, strict=False)))
+    backwards = zip(reversed(a.words[begins:]), reversed(b.words[begins:]), strict=False)
+    ends = sum(1 for _ in takewhile(_are_equal, backwards))
+    answers = [each.words[begins : len(each.words) - ends] for each in (a, b)]
+    if max(map(len, answers)) > _ANSWER_WORDS or not all(map(_SAYS.isdisjoint, answers)):
+        return None
+    one, other = (frozenset(map(stem, answer)) for answer in answers)
+    if not one & a.content or not other & b.content or one & other & a.content:
+        return None
+    # Who it is said of comes before, and must be the same.
+    if _ONE_AT_A_TIME.isdisjoint(a.words[1:begins]):
+        return None
+    return f"another answer: {' '.join(answers[0])} and {' '.join(answers[1])}"
+
+
+def _are_equal(pair: tuple[str, str]) -> bool:
+    return pair[0] == pair[1]
 
 
 def _staleness(statement: Statement, now: datetime) -> str | None:

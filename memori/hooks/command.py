@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from memori.hooks.outcomes import Outcome, add_unheard, write_last
-from memori.hooks.place import find_place, is_file, shared_folder
+from memori.hooks.place import find_place, has_hooks_of_its_own, is_file, shared_folder
 from memori.hooks.session import SessionFile, leave_out, read_session, write_session
 from memori.silence import find_silence, working_folder
 from memori.text.tokens import estimate_tokens
@@ -112,11 +112,18 @@ class _Hook:
         self._cwd = Path(str(asked.get("cwd") or working_folder() or "/"))
         self._place = find_place(given, os.environ, self._cwd)
         self._folder = shared_folder()
+        transcript = str(asked.get("transcript_path") or "")
+        #: Those of the project answer instead, so that no line comes twice.
+        self._is_left = given.get("personal") is None and has_hooks_of_its_own(
+            self._cwd, transcript
+        )
         self._heard = False
         self._shown = _Shown()
 
     def answer(self) -> str:
         """What the model is to see; empty for nothing."""
+        if self._is_left:
+            return ""
         silence = find_silence(self._cwd, os.environ)
         if self._folder is None:
             # Where nothing can be shared with a server, a session still starts with what is known.
@@ -149,7 +156,7 @@ class _Hook:
         """
         if failed:
             self._shown = _Shown(reason=f"failed ({failed})")
-        if self._folder is None:
+        if self._folder is None or self._is_left:
             return
         spent = round((time.monotonic() - self._began) * 1000)
         outcome = Outcome(

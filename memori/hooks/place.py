@@ -15,6 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+#: Where a project's hooks are, below its folder: of Claude Code in the settings that nobody shares.
+PROJECT_HOOKS = {
+    "claude-code": Path(".claude", "settings.local.json"),
+    "codex": Path(".codex", "hooks.json"),
+}
 _FILE = "memori.toml"
 
 
@@ -87,6 +92,25 @@ def shared_folder(environ: Mapping[str, str] = os.environ) -> Path | None:
         return None
     mine = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
     return folder if mine and not found.st_mode & 0o077 else None
+
+
+def has_hooks_of_its_own(cwd: Path, transcript: str) -> bool:
+    """Whether the project a host works in has hooks of its own memory, which the host runs, too.
+
+    Args:
+        cwd: where the host works.
+        transcript: the host's own record, which tells the hosts apart.
+    """
+    host = "codex" if "rollout-" in Path(transcript).name else "claude-code"
+    for folder in (cwd, *cwd.parents):
+        try:
+            said = (folder / PROJECT_HOOKS[host]).read_text(encoding="utf-8")
+        except (OSError, ValueError):
+            continue
+        # What install writes; to read it as what it is would cost more than it is worth.
+        if "--personal-namespace" in said and " hook " in said.replace('"hook",', " hook "):
+            return True
+    return False
 
 
 def _from_file(environ: Mapping[str, str], cwd: Path) -> Mapping[str, Any]:

@@ -6,11 +6,12 @@ Its work runs on memori's own loop; `place` and `status` may be used from every 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import threading
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -32,10 +33,11 @@ from memori.intercept.session import (
 )
 from memori.intercept.spool import Exchange, spool_for
 from memori.intercept.trouble import Troubles
-from memori.intercept.wire import Asked, Notes, Reply
+from memori.intercept.wire import Asked, Notes, Reply, as_asked
 from memori.model import DEFAULT_USER, Scope
 from memori.pauses import heeding
 from memori.text.tokens import estimate_tokens
+from memori.uses import uncounted
 
 #: Seconds between attempts to open a database that could not be opened.
 _REOPEN_AFTER = 5.0
@@ -44,6 +46,9 @@ _SETTLE_SHARE = 0.5
 #: And how much of it a recall waits for an embedder.
 _EMBEDDING_SHARE = 0.4
 _SESSIONS_KEPT = 10_000
+#: Asked of memory before anybody asks.
+_FIRST_QUESTION = "What am I working on at the moment?"
+_log = logging.getLogger("memori")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,9 +188,9 @@ class Interceptor:
             MemoriError: the database fails.
         """
         await self.open()
-        with heeding(), unnoted():
-            notes = await self._notes(place, asked)
         state = self._session(place)
+        with heeding(), unnoted():
+            notes = await self._notes(place.scope, state, asked)
         ids = (*state.snapshot.ids, *state.recalled_ids) if notes else ()
         self._note(place, provider, ids, notes.tokens, "" if notes else "nothing found")
         return notes
@@ -213,30 +218,33 @@ class Interceptor:
             namespace=place.scope.namespace,
         )
 
-    async def _notes(self, place: Place, asked: Asked) -> Notes:
+    async def _notes(self, scope: Scope, state: SessionState, asked: Asked) -> Notes:
         # Words alone are better than the answer of an embedder that comes too late.
         embedding_limit.set(self.settings.time_limit * _EMBEDDING_SHARE)
-        state = self._session(place)
         recalls = self.settings.auto_ingest and not state.has_recalled(asked)
-        budget, scope = self.settings.max_tokens, place.scope
+        budget = self.settings.max_tokens
         both = self.settings.auto_ingest and self.settings.sends_standing
         share = int(budget * STANDING_SHARE) if both else budget
-        # What the same user said just before belongs to what is read now.
-        settled = self._recorder.settled(scope, self.settings.time_limit * _SETTLE_SHARE)
         standing = state.snapshot
         if not self.settings.sends_standing:
-            await _if(recalls, settled)
+            await self._settled(scope, needed=recalls)
         elif standing.text:  # whether it still holds can be asked meanwhile
             look = standing_block(self.engine, scope, state, asked, share)
-            standing, _ = await asyncio.gather(look, _if(recalls, settled))
+            standing, _ = await asyncio.gather(look, self._settled(scope, needed=recalls))
         else:
-            await settled
+            # Nothing else is known yet: all of the time limit is for what was said just before.
+            await self._settled(scope, needed=True, share=1.0)
             standing = await standing_block(self.engine, scope, state, asked, share)
         recalled = ""
         if self.settings.auto_ingest:
             left = budget - estimate_tokens(standing.text)
             recalled = await recalled_block(self.engine, scope, state, asked, standing, left)
         return Notes(standing=standing.text, recalled=recalled)
+
+    async def _settled(self, scope: Scope, *, needed: bool, share: float = _SETTLE_SHARE) -> None:
+        """Wait a little for what the same user said just before: it belongs to what is read."""
+        if needed:
+            await self._recorder.settled(scope, self.settings.time_limit * share)
 
     async def record(
         self,
@@ -322,6 +330,17 @@ class Interceptor:
         self._ready = True
         self.troubles.clear("database")
         self._recorder.replay()
+        await self._warm_up()
+
+    async def _warm_up(self) -> None:
+        """Read once what calls read: in a process the first time is the slowest by far, and the
+        first call should not spend its time limit on it."""
+        uncounted.set(True)
+        asked = as_asked([("user", {"role": "user", "content": _FIRST_QUESTION})])
+        try:
+            await self._notes(self.engine.scope, SessionState(""), asked)
+        except Exception as error:  # the calls will say what is wrong, if it still is
+            _log.debug("memori: nothing could be read yet: %s", type(error).__name__)
 
     def _bound_sessions(self) -> None:
         while len(self._session_of) > _SESSIONS_KEPT:
@@ -372,11 +391,3 @@ class Interceptor:
             when = self.engine.now().isoformat()
             turns.append({"role": "assistant", "content": text, "at": when, "metadata": kept})
         return turns
-
-
-async def _if(needed: bool, waiting: Coroutine[Any, Any, object]) -> None:
-    """Wait where that is needed."""
-    if needed:
-        await waiting
-    else:
-        waiting.close()

@@ -10,7 +10,8 @@ from __future__ import annotations
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from memori.intercept import switchboard
@@ -124,9 +125,12 @@ def patch() -> list[_Inside | _Steps]:
 def _completion(original: Any) -> Any:
     def completion(*args: Any, **named: Any) -> Any:
         # acompletion calls completion to get a coroutine; that call is handled there.
-        call = None if named.get("acompletion") else _take(args, named)
-        if call is None:
+        if named.get("acompletion"):
             return original(*args, **named)
+        call = _take(args, named)
+        if call is None:
+            with _decided():
+                return original(*args, **_without_header(named))
         args, named = _with_messages(args, named, call.amended(_body(args, named)))
         mark = switchboard.handled.set(True)
         try:
@@ -143,7 +147,8 @@ def _acompletion(original: Any) -> Any:
     async def acompletion(*args: Any, **named: Any) -> Any:
         call = _take(args, named)
         if call is None:
-            return await original(*args, **named)
+            with _decided():
+                return await original(*args, **_without_header(named))
         body = await call.amended_async(_body(args, named))
         args, named = _with_messages(args, named, body)
         mark = switchboard.handled.set(True)
@@ -160,6 +165,24 @@ def _acompletion(original: Any) -> Any:
 def _take(args: tuple[Any, ...], named: dict[str, Any]) -> Call | None:
     headers = named.get("extra_headers") or named.get("headers")
     return switchboard.take(MODULE, _WIRE, _body(args, named), headers=headers)
+
+
+@contextmanager
+def _decided() -> Generator[None]:
+    """Inside it the SDK that litellm goes through leaves the call alone, too."""
+    mark = switchboard.decided.set(True)
+    try:
+        yield
+    finally:
+        switchboard.decided.reset(mark)
+
+
+def _without_header(named: dict[str, Any]) -> dict[str, Any]:
+    kept = dict(named)
+    for name in ("extra_headers", "headers"):
+        if switchboard.opts_out(named.get(name)):
+            kept[name] = switchboard.without_opt_out(named[name])
+    return kept
 
 
 def _body(args: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:

@@ -97,12 +97,7 @@ class Patch:
         headers = _headers(options)
         if not switchboard.opts_out(headers):
             return options
-        kept = {
-            name: value
-            for name, value in (headers or {}).items()
-            if name.lower() != switchboard.OPT_OUT_HEADER
-        }
-        return options.model_copy(update={"headers": kept})
+        return options.model_copy(update={"headers": switchboard.without_opt_out(headers or {})})
 
 
 def _without_ours(request: Any) -> Any:

@@ -46,6 +46,9 @@ class _Enabled:
 
 #: True inside a call that is handled already (litellm goes through other SDKs).
 handled: ContextVar[bool] = ContextVar("memori_handled", default=False)
+#: True inside a call that was decided to be left alone: beneath it nobody decides again, only a
+#: registered client has its memory all the same.
+decided: ContextVar[bool] = ContextVar("memori_decided", default=False)
 
 _lock = threading.RLock()
 _enabled: dict[int, _Enabled] = {}
@@ -156,6 +159,11 @@ def opts_out(headers: Mapping[str, Any] | None) -> bool:
     )
 
 
+def without_opt_out(headers: Mapping[str, Any]) -> dict[str, Any]:
+    """The headers as they are sent on."""
+    return {name: value for name, value in headers.items() if name.lower() != OPT_OUT_HEADER}
+
+
 def _responsible(http_client: object) -> tuple[Interceptor | None, Where | None]:
     """The one object that handles this call."""
     with _lock:
@@ -164,6 +172,8 @@ def _responsible(http_client: object) -> tuple[Interceptor | None, Where | None]
     said = scope.said()
     if registered is not None:
         candidates: Sequence[_Enabled] = [_Enabled(registered, None)]
+    elif decided.get():
+        return None, None
     else:
         candidates = list(everyone.values())
     if said is not None:

@@ -34,7 +34,7 @@ _TOOL = "keep_memories"
 _OPENAI, _ANTHROPIC = "https://api.openai.com/v1", "https://api.anthropic.com"
 _ANTHROPIC_VERSION = "2023-06-01"
 #: A small model where none is configured; the others have to be named.
-DEFAULT_MODELS = {"openai": "gpt-4o-mini", "anthropic": "claude-3-5-haiku-latest"}
+DEFAULT_MODELS = {"openai": "gpt-4o-mini", "anthropic": "claude-haiku-4-5"}
 _REFUSES_SCHEMA = frozenset({400, 404, 415, 422})
 
 

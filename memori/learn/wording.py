@@ -50,6 +50,11 @@ _POINTING = re.compile(
     r"|are|was|were|will)\b",
     re.IGNORECASE,
 )
+#: Those of them that stand for somebody or something just spoken of.
+_POINTING_AT = re.compile(
+    r"\b(?:it|its|it's|this|that|these|those|he|she|him|his|her|hers|they|them|their|there|then)\b",
+    re.IGNORECASE,
+)
 _TRAILING = re.compile(
     r"[\s,;:.!*~^)(\"']+$|\s+(?:too|as well|though|now|so much|a lot|very much|these days"
     r"|at the moment"
@@ -57,6 +62,8 @@ _TRAILING = re.compile(
     r"|instead|anyway|in general|more|the most|:\S*)$",
     re.IGNORECASE,
 )
+#: A statement that breaks off: what it is about was said elsewhere ("I love to!").
+_BREAKS_OFF = re.compile(r"(?:^|\s)(?:to|for|with|of|and|or|a|an|the)$", re.IGNORECASE)
 _PERSONS = (
     (r"\bI am\b|\bI'm\b", "they are"),
     (r"\bI was\b", "they were"),
@@ -101,13 +108,18 @@ def clauses(sentence: str) -> Iterator[Clause]:
             yield Clause(clause, carried)
 
 
+def points_elsewhere(text: str) -> bool:
+    """Whether it speaks of something that was said elsewhere."""
+    return _POINTING_AT.search(text) is not None
+
+
 def thing(text: str) -> str | None:
     """What a statement is about, if it can be understood by itself."""
     before = None
     while before != text:
         before, text = text, _TRAILING.sub("", text).strip()
     words = text.split()
-    if not 1 <= len(words) <= _LONGEST or _POINTING.search(text):
+    if not 1 <= len(words) <= _LONGEST or _POINTING.search(text) or _BREAKS_OFF.search(text):
         return None
     return text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -22,14 +23,16 @@ class Line(NamedTuple):
 
 
 def line_of(hit: Hit) -> str:
-    """One line: date, category and source or speaker, and the text in quotation marks."""
+    """One line: date, category and source or speaker, whether it is in doubt or holds no longer,
+    and the text in quotation marks."""
     return sized_line(hit).text
 
 
 def sized_line(hit: Hit) -> Line:
     """`line_of`, with its size."""
     if hit.kind == "memory":
-        return _line(hit.valid_from or hit.at, f"{hit.category} · {hit.source}", hit.text)
+        label = _label(hit.category, hit.source, hit.metadata)
+        return _line(hit.valid_from or hit.at, label, hit.text)
     label = f"said by {name(hit.speaker or hit.role or hit.source)}"
     label += " · no longer holds" if hit.superseded_by is not None else ""
     return _line(hit.at, label, hit.text)
@@ -38,7 +41,12 @@ def sized_line(hit: Hit) -> Line:
 def line_of_memory(row: Any) -> Line:
     """The line of a row of `memories`, as it would be of its hit."""
     since = in_offset(row.valid_from, row.valid_from_offset) or row.recorded_at
-    return _line(since, f"{row.category} · {row.source}", row.content)
+    return _line(since, _label(row.category, row.source, row.metadata), row.content)
+
+
+def _label(category: str | None, source: str, metadata: Mapping[str, Any]) -> str:
+    doubt = " · uncertain" if metadata.get("uncertain") is True else ""
+    return f"{category} · {source}{doubt}"
 
 
 def _line(at: datetime | None, label: str, text: str) -> Line:

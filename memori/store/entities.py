@@ -160,7 +160,7 @@ def relations_of(
     if not include_superseded:
         conditions.append(m.superseded_by.is_(None))
     rows = connection.execute(
-        select(relations, m.id, m.valid_from, m.valid_from_offset, m.superseded_by)
+        select(relations, m.id, m.valid_from, m.valid_from_offset, m.superseded_by, m.metadata)
         .join(memories, (m.scope_id == c.scope_id) & (m.memory_no == c.memory_no))
         .where(*conditions)
         .order_by(c.memory_no)
@@ -176,6 +176,7 @@ def relations_of(
             sources=tuple(turn.id for turn in sources.get(row.memory_no, ())),
             since=in_offset(row.valid_from, row.valid_from_offset),
             superseded_by=row.superseded_by,
+            uncertain=row.metadata.get("uncertain") is True,
         )
         for row in rows
     )

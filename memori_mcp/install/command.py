@@ -155,6 +155,9 @@ def _installed(plan: Plan, wanted: Wanted, machine: Machine, *, found: bool) -> 
     if not found and wanted.project is None:
         yield f"  note      {plan.changes[0].before.path.parent} was not there before: is"
         yield f"            {plan.client.title} on this machine?"
+    if plan.other_hooks:
+        yield "  note      the hooks of all projects are of your own memory: add --hooks for those"
+        yield "            of this project, which take their place here"
     if mask_password(place.database) != place.database:
         yield "  note      the password of the database now lies in that file, too"
     if unseen_password(wanted.options, machine):
@@ -163,6 +166,8 @@ def _installed(plan: Plan, wanted: Wanted, machine: Machine, *, found: bool) -> 
     if wanted.project is not None and not plan.client.keyed_by_project:
         yield "  note      the command is of this machine: keep the file out of what others get"
     yield f"  next      {plan.client.reload}"
+    if plan.hooks and HOOK_HOSTS[plan.client.id].first:
+        yield f"            {HOOK_HOSTS[plan.client.id].first}"
     yield f"  undo      {_undo(wanted)}"
 
 

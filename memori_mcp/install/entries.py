@@ -65,8 +65,11 @@ def installed(machine: Machine | None = None, project: str | None = None) -> lis
         places: list[PurePath | None] = [None]
         if project is not None and client.project_file is not None and not client.keyed_by_project:
             places.append(machine.path(project))
+        usual, _ = client.location(machine, None)
         for place in places:
             path, _ = client.location(machine, place)
+            if place is not None and path == usual:
+                continue  # the home folder was named
             try:
                 file = ConfigFile.read(path, client.syntax)
                 found += in_file(client, file, None if place is None else str(place))

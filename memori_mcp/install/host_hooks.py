@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 from typing import Any, cast
 
 from memori.errors import ConfigurationError
+from memori.hooks.place import PROJECT_HOOKS
 from memori_mcp.install.config_file import ConfigFile
 from memori_mcp.install.entries import is_memori
 from memori_mcp.install.launch import Launch
@@ -26,13 +27,13 @@ class HookHost:
         file: its settings for all projects.
         project_file: its settings of one project that are one person's alone.
         events: its name of each event of `memori hook`.
-        records: whether what is said is recorded, too.
+        first: what a person has to do before the host runs them.
     """
 
     file: Callable[[Machine], PurePath]
     project_file: Callable[[PurePath], PurePath]
     events: Mapping[str, str]
-    records: bool = True
+    first: str = ""
 
     def location(self, machine: Machine, project: PurePath | None) -> Path:
         """The file with the hooks."""
@@ -43,17 +44,24 @@ def _claude_code(machine: Machine) -> PurePath:
     return machine.folder("CLAUDE_CONFIG_DIR", ".claude") / "settings.json"
 
 
+_EVENTS = {
+    "session-start": "SessionStart",
+    "user-prompt": "UserPromptSubmit",
+    "pre-compact": "PreCompact",
+    "stop": "Stop",
+}
 HOOK_HOSTS: Mapping[str, HookHost] = {
     "claude-code": HookHost(
         _claude_code,
         # Not settings.json, which is shared: the command is of this machine.
-        lambda project: project / ".claude" / "settings.local.json",
-        {
-            "session-start": "SessionStart",
-            "user-prompt": "UserPromptSubmit",
-            "pre-compact": "PreCompact",
-            "stop": "Stop",
-        },
+        lambda project: project / PROJECT_HOOKS["claude-code"],
+        _EVENTS,
+    ),
+    "codex": HookHost(
+        lambda machine: machine.folder("CODEX_HOME", ".codex") / "hooks.json",
+        lambda project: project / PROJECT_HOOKS["codex"],
+        _EVENTS,
+        "Codex asks you to look at the hooks before it runs them: /hooks",
     ),
 }
 
@@ -77,7 +85,7 @@ def find_hook_host(client: str) -> HookHost:
     found = HOOK_HOSTS.get(client)
     if found is None:
         raise ConfigurationError(
-            f"--hooks: {client} has no hooks that memori knows; {', '.join(HOOK_HOSTS)} has"
+            f"--hooks: {client} has no hooks that memori knows; {', '.join(HOOK_HOSTS)} have"
         )
     return found
 

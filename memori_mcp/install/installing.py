@@ -110,6 +110,7 @@ class Plan:
         command: what the client will start; empty for an uninstall.
         place: whose memory that is, and where it lies.
         hooks: whether hooks will be there.
+        other_hooks: whether hooks of all projects run beside a project that has none of its own.
     """
 
     client: Client
@@ -117,6 +118,7 @@ class Plan:
     command: tuple[str, ...] = ()
     place: Place | None = None
     hooks: bool = False
+    other_hooks: bool = False
 
     @property
     def differs(self) -> bool:
@@ -146,7 +148,7 @@ def plan_install(wanted: Wanted, launch: Launch, machine: Machine) -> Plan:
     args = (*launch.args, *options.args)
     after = _put_entry(file, entry_at, client.entry(launch.command, args), wanted.replace)
     taken = existing is not None and not is_memori(*client.read(existing)[:2])
-    has_hooks = wanted.hooks
+    has_hooks, other_hooks = wanted.hooks, False
     others: list[Change] = []
     if wanted.client in HOOK_HOSTS:
         host = find_hook_host(wanted.client)
@@ -166,11 +168,14 @@ def plan_install(wanted: Wanted, launch: Launch, machine: Machine) -> Plan:
                 after = done
             else:
                 others.append(Change(settings, done, keep=not had or not _has_backup(settings)))
+        elif root is not None:
+            general = ConfigFile.read(host.location(machine, None), "json")
+            other_hooks = find_handlers(general, host) != {}
     elif has_hooks:
         find_hook_host(wanted.client)
     keep = taken or not in_file(client, file) or not _has_backup(file)
     changes = (Change(file, after, keep=keep), *others)
-    return Plan(client, changes, (launch.command, *args), place, has_hooks)
+    return Plan(client, changes, (launch.command, *args), place, has_hooks, other_hooks)
 
 
 def plan_uninstall(wanted: Wanted, machine: Machine) -> Plan:

@@ -74,10 +74,9 @@ async def test_an_ablation_takes_a_signal_out_and_puts_it_back() -> None:
     assert dict(rerank.WEIGHTS) == before
 
 
-def test_the_command_prints_the_ablation_and_abstention(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    file = tmp_path / "two.jsonl"
+def strangers(folder: Path) -> Path:
+    """Three conversations of a turn and a question each."""
+    file = folder / "two.jsonl"
     lines = [
         {
             "id": name,
@@ -92,6 +91,13 @@ def test_the_command_prints_the_ablation_and_abstention(
         )
     ]
     file.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return file
+
+
+def test_the_command_prints_the_ablation_and_abstention(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = strangers(tmp_path)
     out = tmp_path / "out.json"
     assert recall.main([str(file), "--ablate", "--json", str(out)]) == 0
     printed = capsys.readouterr().out
@@ -99,12 +105,44 @@ def test_the_command_prints_the_ablation_and_abstention(
     assert "signal worth" in printed
     report = json.loads(out.read_text(encoding="utf-8"))
     assert report["abstention"] == [
-        {"file": "two", "questions": 3, "own_answered": 1.0, "foreign_left": 1.0}
+        {
+            "file": "two",
+            "method": "memori",
+            "questions": 3,
+            "own_answered": 1.0,
+            "foreign_left": 1.0,
+        }
     ]
     assert {each["method"] for each in report["ablation"]} == {
         f"without {signal}" for signal in rerank.WEIGHTS
     }
     assert {each["method"] for each in report["results"]} == {"memori", "plain FTS5"}
+
+
+@pytest.mark.parametrize("chosen", [[], ["--set", "embedding.provider=wordllama"]])
+def test_one_command_compares_with_every_embedder_and_without(
+    chosen: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.json"
+    command = [str(strangers(tmp_path)), "--compare", "--embedders", "wordllama", *chosen]
+    assert recall.main([*command, "--json", str(out)]) == 0
+    other = "memori, no embedder" if chosen else "memori + wordllama"
+    report = json.loads(out.read_text(encoding="utf-8"))
+    names = [each["method"] for each in report["results"]]
+    assert names[:4] == ["memori", "plain FTS5", "BM25 (bm25s)", other]
+    assert names[4].startswith("embedding only (wordllama")
+    assert names[5] == "rank fusion (RRF, wordllama)"
+    assert [each["method"] for each in report["abstention"]] == ["memori", other]
+    assert other in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("names", ["minilm,letters", "all", ""])
+def test_an_embedder_that_cannot_be_compared_is_an_error_of_usage(
+    names: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        recall.main([str(tmp_path), "--embedders", names])
+    assert "wordllama, minilm" in capsys.readouterr().err
 
 
 def test_a_setting_that_does_not_exist_is_an_error(

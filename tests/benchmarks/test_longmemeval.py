@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import random
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +82,7 @@ def test_the_table_shows_turns_and_sessions_and_skips_what_has_no_answer(
 ) -> None:
     file = write(tmp_path, entry("q1"), entry("q2_abs"))
     out = tmp_path / "out.json"
-    assert recall.main([str(file), "--compare", "--json", str(out)]) == 0
+    assert recall.main([str(file), "--compare", "--embedders", "none", "--json", str(out)]) == 0
     printed = capsys.readouterr()
     assert "1 questions name no evidence and are skipped" in printed.err
     assert "session all@5" in printed.out
@@ -128,8 +130,61 @@ def test_a_file_that_is_not_of_the_format_is_refused_with_the_reason(
 
 def test_session_gain_is_discounted_from_the_second_rank_on() -> None:
     # LongMemEval's DCG: ranks 1 and 2 count in full, rank 3 by 1 / log2(3).
-    found = session_measures(["x", "y", "a"], frozenset({"a"}), 5)
+    found = session_measures(["x", "y", "a"], frozenset({"a"}), 1, 5)
     assert found["session any@5"] == found["session all@5"] == 1.0
     assert found["session nDCG@5"] == pytest.approx(0.6309297536)
-    assert session_measures(["x", "a"], frozenset({"a", "b"}), 5)["session all@5"] == 0.0
-    assert session_measures(["x", "a"], frozenset({"a"}), 5)["session nDCG@5"] == 1.0
+    assert session_measures(["x", "a"], frozenset({"a", "b"}), 2, 5)["session all@5"] == 0.0
+    assert session_measures(["x", "a"], frozenset({"a"}), 1, 5)["session nDCG@5"] == 1.0
+
+
+def test_turns_are_read_until_so_many_sessions_were_shown() -> None:
+    # Five turns show two sessions; the third, with the answer, would be the next.
+    ranked = ["x", "x", "y", "x", "y", "a"]
+    assert session_measures(ranked, frozenset({"a"}), 1, 2)["session any@2"] == 0.0
+    found = session_measures(ranked, frozenset({"a"}), 1, 3)
+    assert found["session any@3"] == 1.0
+    assert found["session nDCG@3"] == pytest.approx(1 / 2.584962500721156)
+    # Two turns of one session are two gains: full at ranks 1 and 2, of three possible.
+    twice = session_measures(["a", "a", "x"], frozenset({"a"}), 3, 2)
+    assert twice["session nDCG@2"] == pytest.approx(2 / 2.6309297536)
+
+
+def test_beside_the_answer_is_another_session_and_the_assistant_none(tmp_path: Path) -> None:
+    session = [
+        said("user", "Good morning.", False),
+        said("assistant", "Good morning!", False),
+        said("user", "My dog Rex is a beagle.", True),
+    ]
+    (file,) = read_labelled_files([write(tmp_path, entry("q1", haystack_sessions=[session, []]))])
+    (conversation,) = file.conversations
+    assert conversation.counted == {
+        "answer_1_1": "answer_1, no answer",
+        "answer_1_3": "answer_1",
+    }
+
+
+def test_sessions_are_measured_as_its_own_evaluation_defines_them() -> None:
+    """The definition, written down once more in its own terms: indices into a corpus of turns."""
+
+    def defined(ranked: list[str], wanted: set[str], corpus: list[str], k: int) -> list[float]:
+        cut = k
+        while cut <= len(corpus) and len(set(ranked[:cut])) < k:
+            cut += 1
+        gains = [float(session in wanted) for session in ranked[:cut]]
+        best = sorted((float(session in wanted) for session in corpus), reverse=True)[:cut]
+        total, ideal = (
+            sum(gain / max(1.0, math.log2(max(1, at))) for at, gain in enumerate(each, start=1))
+            for each in (gains, best)
+        )
+        shown = set(ranked[:cut])
+        return [float(bool(wanted & shown)), float(wanted <= shown), total / ideal]
+
+    chance = random.Random(3)
+    for _ in range(300):
+        corpus = [chance.choice("abcdefgh") for _ in range(chance.randint(2, 30))]
+        ranked = chance.sample(corpus, len(corpus))
+        wanted = set(chance.sample(sorted(set(corpus)), chance.randint(1, len(set(corpus)))))
+        turns = sum(session in wanted for session in corpus)
+        for k in (1, 3, 5):
+            found = session_measures(ranked, frozenset(wanted), turns, k)
+            assert list(found.values()) == pytest.approx(defined(ranked, wanted, corpus, k))

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from memori import ConfigurationError
 from memori.config import EmbeddingSettings
@@ -59,6 +62,29 @@ def test_a_generation_names_provider_model_and_version(provider: str) -> None:
     assert found.model == embedder.model
     assert packaged_embedder(embedder.model + "0") is None
     assert packaged_embedder("endpoint/anything") is None
+
+
+@needs_minilm
+def test_long_texts_run_a_few_at_a_time_and_short_ones_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    runs: list[tuple[int, int]] = []
+
+    def counted(session: Any, pieces: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        runs.append((len(pieces), max(map(len, pieces))))
+        return run(session, pieces)
+
+    run = minilm._run  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr(minilm, "_run", counted)
+    texts = ["The weather is awful " * 400, "rain"] * 16
+    found = _make("minilm").embed(texts)
+    assert sum(count for count, _ in runs) == len(texts)
+    assert max(count * longest for count, longest in runs) <= 512
+    assert max(count for count, _ in runs) >= 16
+    # Each text has its own vector, in the order of the texts.
+    assert found[0] @ found[2] > 0.95
+    assert found[1] @ found[3] > 0.95
+    assert found[0] @ found[1] < 0.9
 
 
 @needs_minilm

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from threading import Event
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from sqlalchemy import Connection, func, insert, select, update
 from memori import AsyncMemori, ConfigurationError, Settings, StoreBusy
 from memori import embedding as engine_embedding
 from memori.config import EmbeddingSettings, load_settings
+from memori.embed.wordllama import WordLlama
 from memori.engine import embedding_limit
 from memori.store import vectors as vector_store
 from memori.store.tables import vector_queue, vectors
@@ -238,6 +240,38 @@ async def test_the_old_packaged_model_answers_while_the_new_embedder_is_ill(
             await asyncio.sleep(0.1)
     for _ in range(3):  # also while the new one is left alone after its failure
         assert await _texts(second, "dogs") == ["Ada adores her new puppy"]
+    server.behave = lambda _: None
+
+
+async def test_an_old_model_that_is_slow_to_load_costs_its_time_limit_once(
+    opened_shared: Opener, server: EmbeddingsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packaged = Settings(embedding=EmbeddingSettings(provider="wordllama"))
+    first = await opened_shared(settings=packaged)
+    await first.remember("Ada adores her new puppy")
+    await first.flush()
+    await first.close()
+    server.behave = lambda _: (500, b"")
+    second = await opened_shared(settings=server.settings(timeout=0.5))
+    with suppress(TimeoutError):
+        await second.flush(0.1)
+    loaded = Event()
+    embed = WordLlama.embed
+
+    def loading(self: WordLlama, texts: Sequence[str], *, query: bool = False) -> Any:
+        loaded.wait(30)
+        return embed(self, texts, query=query)
+
+    monkeypatch.setattr(WordLlama, "embed", loading)
+    assert await _texts(second, "puppy") == ["Ada adores her new puppy"]
+    started = time.monotonic()
+    for _ in range(3):
+        assert await _texts(second, "puppy") == ["Ada adores her new puppy"]
+    assert time.monotonic() - started < 0.5
+    loaded.set()
+    async with asyncio.timeout(30):
+        while not await _texts(second, "dogs"):  # noqa: ASYNC110  # the old model is being loaded
+            await asyncio.sleep(0.05)
     server.behave = lambda _: None
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from hook_host import Host
@@ -197,3 +198,34 @@ def test_wrong_usage_is_said(host: Host) -> None:
     done = host.run("session-ended")
     assert done.returncode == 1
     assert "usage: memori hook" in done.stderr
+
+
+def test_what_codex_writes_down_is_recorded_as_codexs(host: Host) -> None:
+    def item(kind: str, text: str, turn: int, **more: Any) -> dict[str, Any]:
+        content = [{"type": "text" if kind == "UserMessage" else "Text", "text": text}]
+        said = {"type": kind, "id": "msg_1", "content": content} | more
+        payload = {"type": "item_completed", "turn_id": f"t-{turn}", "item": said}
+        return {"timestamp": "2026-11-20T10:00:00Z", "type": "event_msg", "payload": payload}
+
+    context = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "x"}]}
+    host.transcript = host.transcript.with_name("rollout-2026.jsonl")
+    lines = [
+        {"type": "session_meta", "payload": {"id": "s-1"}},
+        {"type": "response_item", "payload": context},
+        item("UserMessage", "My boat is red", 1),
+        item("CommandExecution", "ls", 1),
+        item("AgentMessage", "A red boat, then.", 1, phase=None),
+        item("AgentMessage", "What next?", 2),
+    ]
+    host.transcript.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    host.serve()
+    for _ in range(2):
+        host.hook("stop")
+    said = [
+        ("user", "My boat is red"),
+        ("assistant", "A red boat, then."),
+        ("assistant", "What next?"),
+    ]
+    host.wait_for(lambda: host.turns() == said)
+    with host.memori() as memori:
+        assert [each.agent_id for each in memori.sessions().items] == ["codex"]

@@ -7,6 +7,7 @@ import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from installs import COMMAND, Person
@@ -171,3 +172,46 @@ def test_on_windows_no_shell_stands_between(tmp_path: Path) -> None:
 
     file = ConfigFile(tmp_path / "s.json", "json", None).put(("hooks", "Stop"), [{"hooks": [made]}])
     assert find_handlers(file, find_hook_host("claude-code")) == {"stop": made}
+
+
+def test_a_projects_hooks_take_the_place_of_those_of_all_projects(person: Person) -> None:
+    project = person.home / "boat"
+    (project / ".git").mkdir(parents=True)
+    (project / "src").mkdir()
+    own = ("--database", person.database)
+    person.did("install", "claude-code", "--hooks", *own)
+    with Memori(person.database) as memori:
+        memori.remember("Anna's boat is called Otto", pinned=True)
+    said = person.did("install", "claude-code", "--project", *own, cwd=project)
+    assert "add --hooks" in said
+    assert "Otto" in _start(_settings(person), project / "src")
+    said = person.did("install", "claude-code", "--project", "--hooks", *own, cwd=project)
+    assert "add --hooks" not in said
+    assert _start(_settings(person), project / "src") == ""
+    assert "Otto" in _start(project / ".claude" / "settings.local.json", project / "src")
+    assert "Otto" in _start(_settings(person), person.home)
+
+
+def _start(settings: Path, cwd: Path) -> str:
+    """What the hook of a session's start says."""
+    return subprocess.run(
+        shlex.split(_hooks(settings)["SessionStart"][0]["command"]),
+        input=json.dumps({"session_id": uuid4().hex, "cwd": str(cwd), "source": "startup"}),
+        env={"XDG_RUNTIME_DIR": str(settings.parent)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    ).stdout
+
+
+def test_codex_has_the_same_hooks_in_a_file_of_its_own(person: Person) -> None:
+    said = person.did("install", "codex", "--hooks", "--user", "anna")
+    assert "Codex asks you to look at the hooks before it runs them: /hooks" in said
+    found = _hooks(person.home / ".codex" / "hooks.json")
+    assert list(found) == list(EVENTS)
+    for name, event in EVENTS.items():
+        words = shlex.split(found[name][0]["command"])
+        assert words == [str(COMMAND), "hook", event, "--user", "anna"]
+    person.did("uninstall", "codex")
+    assert [each for each in person.home.rglob("*") if each.is_file()] == []

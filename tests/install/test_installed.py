@@ -70,6 +70,11 @@ def test_the_files_of_a_project_are_looked_at_when_it_is_named(machine: Machine)
     assert (found.client, found.project) == ("vscode", str(project))
 
 
+def test_the_home_folder_as_a_project_shows_nothing_twice(machine: Machine) -> None:
+    _write(machine, ".cursor/mcp.json", '{"mcpServers": {"memori": {"command": "memori-mcp"}}}')
+    assert len(installed(machine, machine.home)) == 1
+
+
 def test_nothing_installed_is_nothing(machine: Machine) -> None:
     assert installed(machine) == []
 

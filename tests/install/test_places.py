@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import tomllib
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
 
 import pytest
 
 from memori.errors import ConfigurationError
 from memori_mcp.install.clients import CLIENTS, find_client
+from memori_mcp.install.installing import new_file
 from memori_mcp.install.machine import Machine
 from memori_mcp.install.options import ServerOptions, check_options
 from memori_mcp.install.project import find_project
@@ -148,3 +152,16 @@ def test_a_home_folder_is_no_project(tmp_path: Path) -> None:
         find_project(str(tmp_path), str(tmp_path))
     with pytest.raises(ConfigurationError, match="no such folder"):
         find_project(str(tmp_path / "none"), str(tmp_path))
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_command_of_windows_is_written_so_that_it_is_read_again(
+    client: str,
+) -> None:
+    command = 'C:\\Users\\Änna "B"\\new tools\\memori-mcp.exe'
+    args = ("--database", "sqlite:///C:/Users/Änna/\t.db")
+    text = new_file(CLIENTS[client], "memori", command, args)
+    said: Any = (tomllib if CLIENTS[client].syntax == "toml" else json).loads(text)
+    for key in (*CLIENTS[client].keys, "memori"):
+        said = said[key]
+    assert CLIENTS[client].read(said) == (command, args, {})

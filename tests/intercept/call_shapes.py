@@ -197,8 +197,12 @@ async def responses_create(client: Any, said: str, tools: bool = False) -> Seen:
 
 
 async def responses_create_stream(client: Any, said: str, tools: bool = False) -> Seen:
+    given = _responses(said, tools)
+    return await _of_response_events(await settle(client.responses.create(**given, stream=True)))
+
+
+async def _of_response_events(stream: Any) -> Seen:
     text, names = "", []
-    stream = await settle(client.responses.create(**_responses(said, tools), stream=True))
     async for event in each(stream):
         if event.type == "response.output_text.delta":
             text += event.delta
@@ -223,6 +227,29 @@ async def responses_raw(client: Any, said: str, tools: bool = False) -> Seen:
     given = _responses(said, tools)
     raw = await settle(client.responses.with_raw_response.create(**given))
     return _of_response(raw.parse())
+
+
+async def responses_raw_stream(client: Any, said: str, tools: bool = False) -> Seen:
+    given = _responses(said, tools)
+    raw = await settle(client.responses.with_raw_response.create(**given, stream=True))
+    return await _of_response_events(raw.parse())
+
+
+async def responses_streaming_response(client: Any, said: str, tools: bool = False) -> Seen:
+    create = client.responses.with_streaming_response.create
+    async with entered(create(**_responses(said, tools))) as response:
+        return _of_response(await settle(response.parse()))
+
+
+async def responses_bytes(client: Any, said: str, tools: bool = False) -> Seen:
+    create = client.responses.with_streaming_response.create
+    async with entered(create(**_responses(said, tools), stream=True)) as response:
+        data = b"".join([piece async for piece in each(response.iter_bytes())])
+    return Seen("", ("lookup",) if b'"lookup"' in data else (), data)
+
+
+async def responses_with_options(client: Any, said: str, tools: bool = False) -> Seen:
+    return await responses_create(client.with_options(timeout=30, max_retries=1), said, tools)
 
 
 # -- Anthropic
@@ -277,6 +304,18 @@ async def messages_raw(client: Any, said: str, tools: bool = False) -> Seen:
     return _of_message(await settle(raw.parse()))
 
 
+async def messages_raw_stream(client: Any, said: str, tools: bool = False) -> Seen:
+    given = _messages(said, tools)
+    raw = await settle(client.messages.with_raw_response.create(**given, stream=True))
+    return await _of_message_events(await settle(raw.parse()))
+
+
+async def messages_streaming_response(client: Any, said: str, tools: bool = False) -> Seen:
+    create = client.messages.with_streaming_response.create
+    async with entered(create(**_messages(said, tools))) as response:
+        return _of_message(await settle(response.parse()))
+
+
 async def messages_bytes(client: Any, said: str, tools: bool = False) -> Seen:
     create = client.messages.with_streaming_response.create
     async with entered(create(**_messages(said, tools), stream=True)) as response:
@@ -298,6 +337,18 @@ async def messages_beta_stream(client: Any, said: str, tools: bool = False) -> S
     return await _of_message_events(stream)
 
 
+async def messages_beta_streams(client: Any, said: str, tools: bool = False) -> Seen:
+    async with entered(client.beta.messages.stream(**_messages(said, tools))) as stream:
+        async for _ in each(stream):
+            pass
+        return _of_message(await settle(stream.get_final_message()))
+
+
+async def messages_beta_parse(client: Any, said: str, tools: bool = False) -> Seen:
+    given = _messages(said, tools)
+    return _of_message(await settle(client.beta.messages.parse(**given, output_format=Answer)))
+
+
 _OPENAI: dict[str, tuple[Make, bool]] = {
     "chat.completions.create": (chat_create, False),
     "chat.completions.create(stream)": (chat_create_stream, True),
@@ -313,9 +364,10 @@ _OPENAI: dict[str, tuple[Make, bool]] = {
     "responses.parse": (responses_parse, False),
     "responses.stream": (responses_stream, True),
     "responses raw": (responses_raw, False),
-}
-_AZURE: dict[str, tuple[Make, bool]] = {
-    name: _OPENAI[name] for name in ("chat.completions.create", "chat.completions.create(stream)")
+    "responses raw(stream)": (responses_raw_stream, True),
+    "responses streaming response": (responses_streaming_response, False),
+    "responses bytes": (responses_bytes, True),
+    "with_options().responses.create": (responses_with_options, False),
 }
 _ANTHROPIC: dict[str, tuple[Make, bool]] = {
     "messages.create": (messages_create, False),
@@ -323,10 +375,14 @@ _ANTHROPIC: dict[str, tuple[Make, bool]] = {
     "messages.stream": (messages_stream, True),
     "messages.parse": (messages_parse, False),
     "messages raw": (messages_raw, False),
+    "messages raw(stream)": (messages_raw_stream, True),
+    "messages streaming response": (messages_streaming_response, False),
     "messages bytes": (messages_bytes, True),
     "with_options().messages.create": (messages_with_options, False),
     "beta.messages.create": (messages_beta, False),
     "beta.messages.create(stream)": (messages_beta_stream, True),
+    "beta.messages.stream": (messages_beta_streams, True),
+    "beta.messages.parse": (messages_beta_parse, False),
 }
 if not hasattr(anthropic.resources.Messages, "parse"):
     del _ANTHROPIC["messages.parse"]  # older versions have it under beta only
@@ -336,8 +392,8 @@ SHAPES = [
     for library, client, table in (
         ("openai", "OpenAI", _OPENAI),
         ("openai", "AsyncOpenAI", _OPENAI),
-        ("openai", "AzureOpenAI", _AZURE),
-        ("openai", "AsyncAzureOpenAI", _AZURE),
+        ("openai", "AzureOpenAI", _OPENAI),
+        ("openai", "AsyncAzureOpenAI", _OPENAI),
         ("anthropic", "Anthropic", _ANTHROPIC),
         ("anthropic", "AsyncAnthropic", _ANTHROPIC),
     )

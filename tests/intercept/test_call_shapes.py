@@ -17,7 +17,11 @@ from benchmarks.provider import Provider
 from memori import Memori
 
 pytest_plugins = ["intercept_fixtures"]
-pytestmark = pytest.mark.anyio
+pytestmark = [
+    pytest.mark.anyio,
+    # Some versions have another name for it under beta.
+    pytest.mark.filterwarnings("ignore:The 'output_format' parameter:DeprecationWarning"),
+]
 AnyShape = Shape | FrameworkShape
 ALL: list[AnyShape] = [*SHAPES, *FRAMEWORK_SHAPES]
 each_shape = pytest.mark.parametrize(

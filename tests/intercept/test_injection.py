@@ -321,3 +321,14 @@ def test_only_what_is_read_anew_waits_for_what_was_said_just_before(
     _chat(client, "Which seats on flights?")
     _chat(client, "Which city?")
     assert len(waited) == waits
+
+
+def test_getting_ready_is_nobodys_use_of_a_memory(client: openai.OpenAI, make: Enable) -> None:
+    memori = make(conscious_ingest=True, auto_ingest=True)
+    kept = memori.remember("The user is working on a bridge at the moment", pinned=True)
+    memori.enable()
+    [known] = memori.short_term(why=kept.id)
+    assert (known.shown, known.recalled) == (0, 0)
+    _chat(client, "Hello")
+    [known] = memori.short_term(why=kept.id)
+    assert (known.shown, known.recalled) == (1, 0)

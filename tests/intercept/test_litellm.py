@@ -9,6 +9,7 @@ from contextlib import aclosing
 from typing import Any
 
 import anyio
+import openai
 import pytest
 from call_shapes import settle
 from client_libraries import need
@@ -39,6 +40,14 @@ def model(request: pytest.FixtureRequest) -> str:
 def function(request: pytest.FixtureRequest) -> Any:
     """Both functions, as imported before anything was enabled."""
     return {"completion": early_completion, "acompletion": early_acompletion}[request.param]
+
+
+@pytest.fixture(autouse=True)
+async def _closed() -> AsyncIterator[None]:
+    """Close the connections that litellm keeps for later calls."""
+    yield
+    await litellm.close_litellm_async_clients()
+    litellm.in_memory_llm_clients_cache.flush_cache()
 
 
 @pytest.fixture
@@ -101,6 +110,49 @@ async def test_a_providers_error_reaches_the_caller_and_nothing_is_recorded(
     with pytest.raises(litellm.BadRequestError):
         await settle(function(**_given(model, provider)))
     assert said(memori) == []
+
+
+async def test_what_a_predicate_refuses_is_not_asked_about_again_beneath(
+    function: Any, model: str, provider: Provider, memori: Memori
+) -> None:
+    asked: list[str | None] = []
+
+    def where(call: Any) -> bool:
+        asked.append(call.model)
+        return call.model != model  # the SDK beneath calls it by another name
+
+    memori.enable(where=where)
+    for stream in (False, True):
+        answer = await settle(function(**_given(model, provider), stream=stream))
+        if stream:
+            _ = [chunk async for chunk in _chunks(function, answer)]
+    assert asked == [model, model]
+    assert "Porto" not in json.dumps(provider.bodies)
+    assert said(memori) == []
+    assert memori.status().left_alone == {"where": 2}
+
+
+async def test_one_call_opts_out_by_a_header_that_is_not_sent_on(
+    function: Any, model: str, provider: Provider, memori: Memori
+) -> None:
+    await settle(function(**_given(model, provider), extra_headers={"X-Memori": "off"}))
+    assert "x-memori" not in provider.headers[0]
+    assert "Porto" not in json.dumps(provider.bodies)
+    assert said(memori) == []
+    assert memori.status().left_alone == {"opted out": 1}
+
+
+async def test_a_registered_client_has_memory_beneath_a_call_that_is_left_alone(
+    provider: Provider, memori: Memori
+) -> None:
+    memori.enable(where=lambda call: False)
+    client = openai.OpenAI(api_key="test", base_url=provider.url)
+    memori.register(client)
+    given = _given("openai/gpt-4o-mini", provider)
+    early_completion(**given, client=client)
+    client.close()
+    assert "Porto" in json.dumps(provider.bodies)
+    assert len(said(memori)) == 2
 
 
 async def test_disabled_it_is_as_it_was(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import json
 import logging
 import os
@@ -20,9 +22,11 @@ from conftest import TestDatabase
 from intercepted import Enable, said
 
 from benchmarks.provider import Provider
-from memori import AsyncMemori, Memori
+from memori import AsyncMemori, Memori, loop
 from memori.intercept import interceptor as interceptors
 from memori.intercept import recording
+from memori.intercept.trouble import Troubles
+from memori.intercept.wire_chat import ChatCompletions
 
 pytest_plugins = ["intercept_fixtures"]
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -66,8 +70,6 @@ def test_a_slow_store_costs_a_call_its_time_limit_and_no_more(
     quick = AsyncMemori.context_mark
 
     async def slow(self: AsyncMemori, *args: Any, **named: Any) -> str:
-        import asyncio
-
         await asyncio.sleep(5)
         return await quick(self, *args, **named)
 
@@ -91,6 +93,43 @@ def test_a_slow_store_costs_a_call_its_time_limit_and_no_more(
     assert memori.status().troubles == ()
     assert len(provider.bodies[-1]["messages"]) == 2
     assert len(said(memori)) == 8
+
+
+def test_a_call_that_stopped_waiting_leaves_nothing_half_done(
+    client: openai.OpenAI, enable: Enable
+) -> None:
+    memori = enable(conscious_ingest=True, auto_ingest=True)
+    memori.remember("Ana lives in Porto", pinned=True)
+    _chat(client)
+    made, place = memori._interceptor(), memori._place_of(None)
+    asked = ChatCompletions().read({"messages": [{"role": "user", "content": "And Ana?"}]})
+    assert asked is not None
+
+    async def ask_and_stop(steps: int) -> None:
+        asking = asyncio.create_task(made.notes(place, asked))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        asking.cancel()
+        await asyncio.wait([asking])
+
+    for steps in range(8):
+        loop.run(ask_and_stop(steps))
+        gc.collect()  # a coroutine that nobody waited for would warn, which is an error here
+
+
+def test_trouble_that_comes_and_goes_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    troubles = Troubles()
+    with caplog.at_level(logging.WARNING, "memori"):
+        for _ in range(3):
+            troubles.report("injection", "memory took too long")
+            assert troubles.now() == ("memory took too long",)
+            troubles.clear("injection")
+            assert troubles.now() == ()
+        troubles.report("recording", "an exchange could not be recorded")
+    assert [record.getMessage() for record in caplog.records] == [
+        "memori: memory took too long",
+        "memori: an exchange could not be recorded",
+    ]
 
 
 def test_a_locked_store_is_read_and_what_it_cannot_take_is_spooled_and_recorded_later(

@@ -73,6 +73,22 @@ def test_the_second_call_in_a_new_process_knows_the_first(
     assert "FastAPI" in _sent(provider, 1)
 
 
+def test_the_first_call_of_a_process_reads_nothing_for_the_first_time(
+    tmp_path: Path, provider: Provider
+) -> None:
+    _run(FIRST, tmp_path, provider)
+    program = """
+import sys
+from memori import Memori
+memori = Memori(conscious_ingest=True, auto_ingest=True)
+memori.enable()
+before = set(sys.modules)
+assert "FastAPI" in memori.context_for([{"role": "user", "content": "Help me"}])
+assert set(sys.modules) == before, set(sys.modules) - before
+"""
+    _run(program, tmp_path, provider)
+
+
 def test_disabled_it_is_a_program_without_memory(tmp_path: Path, provider: Provider) -> None:
     _run(FIRST + "memori.disable()\n" + SECOND + SECOND, tmp_path, provider)
     assert [len(body["messages"]) for body in provider.bodies] == [1, 1, 1]
@@ -113,6 +129,26 @@ client = OpenAI()
     _run(program + SECOND, tmp_path, provider)
     _run(HEAD + SECOND, tmp_path, provider)
     assert "Help me add authentication" in json.dumps(provider.bodies[1]["messages"][0])
+
+
+def test_an_asynchronous_program_loses_nothing_either(tmp_path: Path, provider: Provider) -> None:
+    program = """
+import asyncio
+from memori import Memori
+from openai import AsyncOpenAI
+
+async def main():
+    async with Memori(conscious_ingest=True) as memori, AsyncOpenAI() as client:
+        await asyncio.to_thread(memori.enable)
+        await client.chat.completions.create(
+            model="m", messages=[{"role": "user", "content": "I'm building a FastAPI project"}]
+        )
+
+asyncio.run(main())
+"""
+    _run(program, tmp_path, provider)
+    _run(HEAD + SECOND, tmp_path, provider)
+    assert "FastAPI" in _sent(provider, 1)
 
 
 def test_a_program_that_hangs_up_while_the_answer_streams_loses_nothing(

@@ -46,3 +46,24 @@ def test_relations_and_entities_are_shown(
     assert main(["relations", "Ben", "--database", database]) == 1
     assert main(["operations", "--only", "learn", "--database", database]) == 0
     assert "2 statement(s) learnt" in capsys.readouterr().out
+
+
+def test_what_is_in_doubt_or_holds_no_longer_says_so(
+    database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Memori(database) as memori:
+        for said in (
+            "I live in Porto",
+            "I moved to Lisbon",
+            "I work at Siemens",
+            "I work at Bosch",
+        ):
+            memori.record([{"role": "user", "content": said}], learn=True)
+            memori.learn()
+    assert main(["relations", "user", "--database", database]) == 0
+    [bosch] = [line for line in capsys.readouterr().out.splitlines() if "Bosch" in line]
+    assert "uncertain" in bosch
+    assert main(["recall", "Where do I work?", "--database", database]) == 0
+    assert "fact, uncertain" in capsys.readouterr().out
+    assert main(["recall", "Do I live in Porto?", "--database", database]) == 0
+    assert "user, superseded" in capsys.readouterr().out

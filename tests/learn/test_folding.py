@@ -9,6 +9,7 @@ import pytest
 from conftest import Clock
 
 from memori import AsyncMemori, Memory
+from memori.recall.lines import line_of
 
 pytestmark = pytest.mark.anyio
 
@@ -94,6 +95,15 @@ async def test_what_may_hold_beside_the_other_is_kept_and_marked(memori: AsyncMe
     assert bosch.metadata["uncertain"] is True
     assert bosch.metadata["beside"] == [siemens.id]
     assert "uncertain" not in siemens.metadata
+    assert [(one.object, one.uncertain) for one in await memori.relations("user")] == [
+        ("Siemens", False),
+        ("Bosch", True),
+    ]
+    lines = [line_of(hit) for hit in await memori.recall("Where do I work?")]
+    lines += (await memori.working_context()).text.splitlines()
+    marked = [line for line in lines if "· uncertain] " in line]
+    assert len(marked) == 2
+    assert all("The user works at Bosch" in line for line in marked)
 
 
 async def test_a_doubt_replaces_nothing(memori: AsyncMemori) -> None:

@@ -87,6 +87,16 @@ async def test_a_background_learns_without_being_asked(opened: Opener) -> None:
     assert await _contents(memori) == {"The user lives in Porto"}
 
 
+async def test_what_is_asked_for_once_is_learnt_when_it_is_waited_for(opened: Opener) -> None:
+    memori = await opened()
+    await memori.record([{"role": "user", "content": "I live in Porto"}], learn=True)
+    await memori.flush(20)
+    assert [hit.text for hit in (await memori.search(kind="memory")).items] == [
+        "The user lives in Porto"
+    ]
+    assert await memori.jobs() == ()
+
+
 async def test_learning_that_is_switched_off_does_not_start(opened: Opener) -> None:
     settings = (await opened()).settings
     off = settings.model_copy(

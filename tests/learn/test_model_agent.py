@@ -6,15 +6,18 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
+import anthropic
 import openai
 import pytest
+from anthropic.resources.messages.messages import DEPRECATED_MODELS
 from conftest import Clock, Opener
 
 from benchmarks.provider import Provider
 from memori import AsyncMemori, ConfigurationError, Memori, Memory, ProviderConfig
 from memori.learn.learnt import Heard
+from memori.learn.providers import DEFAULT_MODELS
 from memori.learn.replies import Unreadable, read_reply
 
 pytestmark = pytest.mark.anyio
@@ -265,6 +268,14 @@ async def test_the_agents_own_calls_are_not_intercepted(
 def test_a_provider_that_lacks_something_is_an_error_at_once(config: ProviderConfig) -> None:
     with pytest.raises(ConfigurationError, match=r"agents\..* needs|needs agents\."):
         Memori("sqlite://", provider_config=config)
+
+
+def test_the_small_models_are_ones_their_providers_still_have() -> None:
+    there: Any = anthropic.types.model.Model, openai.types.ChatModel
+    for provider, names in zip(("anthropic", "openai"), there, strict=True):
+        known = {name for each in (names, *get_args(names)) for name in get_args(each)}
+        assert DEFAULT_MODELS[provider] in known
+    assert DEFAULT_MODELS["anthropic"] not in DEPRECATED_MODELS
 
 
 async def test_litellm_that_is_not_installed_is_a_trouble_with_a_remedy(

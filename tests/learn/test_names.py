@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import pytest
+from client_libraries import need
 from conftest import Opener
 
 from memori import AsyncMemori, ConfigurationError, Memori, Memory
 from memori.config import Settings, amend_settings
 
 pytestmark = pytest.mark.anyio
-needs_spacy = pytest.mark.skipif(find_spec("spacy") is None, reason="spaCy is not installed")
 SAID = "I love long walks in Lisbon with Maria Schmidt, and I live in Porto"
 
 
 @pytest.fixture
 def pipeline(tmp_path: Path) -> str:
     """A pipeline with names of its own, kept in a folder as spaCy keeps one."""
-    import spacy
-
-    made: Any = spacy.blank("en")
+    made = need("spacy").blank("en")
     made.add_pipe("entity_ruler").add_patterns(
         [
             {"label": "PERSON", "pattern": "Maria Schmidt"},
@@ -49,7 +45,6 @@ def _settings(pipeline: str) -> Settings:
     return amend_settings(Settings(), {"learning.entities": pipeline})
 
 
-@needs_spacy
 async def test_names_in_a_statement_are_its_entities(opened_file: Opener, pipeline: str) -> None:
     memori = await opened_file(settings=_settings(pipeline))
     assert await _learnt(memori, SAID) == {
@@ -61,7 +56,6 @@ async def test_names_in_a_statement_are_its_entities(opened_file: Opener, pipeli
     assert {each.name for each in await memori.entities()} == {"Lisbon", "Maria Schmidt", "Porto"}
 
 
-@needs_spacy
 async def test_times_are_no_names_and_articles_no_part_of_one(
     opened_file: Opener, pipeline: str
 ) -> None:
@@ -75,7 +69,6 @@ async def test_without_a_pipeline_only_the_rules_name(opened_file: Opener) -> No
     assert found["The user loves long walks in Lisbon with Maria Schmidt"] == ()
 
 
-@needs_spacy
 def test_nothing_of_it_is_imported_before_something_is_learnt(
     pipeline: str, tmp_path: Path
 ) -> None:
@@ -101,7 +94,6 @@ assert "spacy" in sys.modules
     )
 
 
-@needs_spacy
 async def test_a_pipeline_that_does_not_load_stores_nothing_and_says_so(
     opened_file: Opener, pipeline: str
 ) -> None:
@@ -112,8 +104,8 @@ async def test_a_pipeline_that_does_not_load_stores_nothing_and_says_so(
     assert job.trouble == "spaCy could not load learning.entities (OSError)"
 
 
-@needs_spacy
 def test_a_pipeline_that_is_not_there_is_an_error_with_a_remedy(tmp_path: Path) -> None:
+    need("spacy")
     for missing in ("no_such_pipeline", str(tmp_path)):
         with pytest.raises(ConfigurationError, match="python -m spacy download"):
             Memori(settings=_settings(missing))

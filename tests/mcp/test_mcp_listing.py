@@ -44,6 +44,16 @@ async def test_what_a_model_is_shown_costs_less_than_1800_tokens(connect: Connec
     assert len(compact) / 4 < 1_800
 
 
+async def test_the_tools_a_model_must_know_of_are_shown_at_once(connect: Connect, era: str) -> None:
+    """Claude Code puts the others behind a search, and shows their names."""
+    shown = {
+        tool.name
+        for tool in await _tools(connect, era)
+        if (tool.meta or {}).get("anthropic/alwaysLoad") is True
+    }
+    assert shown == {"remember", "recall", "get_working_context"}
+
+
 async def test_every_argument_of_the_tools_is_published(connect: Connect) -> None:
     arguments = {tool.name: list(tool.input_schema["properties"]) for tool in await _tools(connect)}
     assert arguments == {
