@@ -19,7 +19,7 @@ import anyio.to_thread
 
 from memori.activity import acting_as, unnoted
 from memori.errors import Paused
-from memori.hooks.outcomes import HOST, take_unheard
+from memori.hooks.outcomes import take_unheard
 from memori.hooks.place import Place, shared_folder
 from memori.hooks.session import (
     SessionFile,
@@ -132,7 +132,7 @@ class _Service:
             _log.warning("a session waits to be recorded: %s", type(error).__name__)
 
     async def _answer(self, engine: AsyncMemori, asked: Mapping[str, Any]) -> Mapping[str, Any]:
-        with acting_as(HOST), heeding():
+        with acting_as(str(asked.get("host") or "hook")), heeding():
             if asked.get("do") == "record":
                 session_id = str(asked.get("session", ""))
                 session = read_session(self._folder, self._place.key, session_id)
@@ -159,7 +159,7 @@ class _Service:
                 ids=each.ids,
                 tokens=each.tokens,
                 reason=each.reason,
-                host=HOST,
+                host=each.host or "hook",
                 at=datetime.fromisoformat(each.at),
             )
 

@@ -14,7 +14,7 @@ from memori.api import AsyncMemori
 from memori.cli.output import ExitCode, Output, amount, moment
 from memori.config import Settings
 from memori.errors import MemoriError
-from memori.hooks.outcomes import HOST, Outcome, read_last, take_unheard
+from memori.hooks.outcomes import Outcome, read_last, take_unheard
 from memori.hooks.place import Place, shared_folder
 from memori.model import DEFAULT_USER, Stats
 from memori.pauses import Pause
@@ -229,7 +229,7 @@ def _hear(memori: AsyncMemori) -> None:
             ids=each.ids,
             tokens=each.tokens,
             reason=each.reason,
-            host=HOST,
+            host=each.host or "hook",
             at=datetime.fromisoformat(each.at),
         )
 

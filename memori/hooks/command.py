@@ -14,7 +14,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from memori.hooks.outcomes import Outcome, add_unheard, write_last
-from memori.hooks.place import find_place, has_hooks_of_its_own, is_file, shared_folder
+from memori.hooks.place import (
+    find_place,
+    has_hooks_of_its_own,
+    host_of,
+    is_file,
+    shared_folder,
+)
 from memori.hooks.session import SessionFile, leave_out, read_session, write_session
 from memori.silence import find_silence, working_folder
 from memori.text.tokens import estimate_tokens
@@ -113,6 +119,7 @@ class _Hook:
         self._place = find_place(given, os.environ, self._cwd)
         self._folder = shared_folder()
         transcript = str(asked.get("transcript_path") or "")
+        self._host = f"{host_of(transcript)} hook"
         #: Those of the project answer instead, so that no line comes twice.
         self._is_left = given.get("personal") is None and has_hooks_of_its_own(
             self._cwd, transcript
@@ -165,6 +172,7 @@ class _Hook:
             milliseconds=spent,
             tokens=estimate_tokens(self._shown.text),
             reason=self._shown.reason,
+            host=self._host,
             ids=list(self._shown.ids),
         )
         with suppress(OSError):  # it is worth no word to the host
@@ -176,7 +184,8 @@ class _Hook:
         """Have recorded what was said, also before a compaction."""
         session.waiting = True
         write_session(folder, self._place.key, session)
-        told = self._ask(folder, {"do": "record", "session": session.session_id}, STOP_LIMIT)
+        request = {"do": "record", "session": session.session_id, "host": self._host}
+        told = self._ask(folder, request, STOP_LIMIT)
         self._shown = _Shown(reason=told.reason)
 
     def _notes(self, folder: Path, session: SessionFile) -> _Shown:
@@ -186,6 +195,7 @@ class _Hook:
             "session": session.session_id,
             "shown": session.shown,
             "max_tokens": MAX_TOKENS,
+            "host": self._host,
         }
         left = TIME_LIMIT - _ENDING - (time.monotonic() - self._began)
         if self._event == "session-start" and is_file(self._place.database):

@@ -13,8 +13,6 @@ from typing import Any, cast
 
 #: Longest file of what no server heard of; further ones are lost, in bytes.
 _MOST_BYTES = 65_536
-#: What a host's hook is called in the list of activity.
-HOST = "claude-code hook"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +25,7 @@ class Outcome:
         milliseconds: how long it took, with what the interpreter did before.
         tokens: of what was shown.
         reason: where nothing was shown or handed over: why. Else empty.
+        host: what the host's hook is called in the list of activity.
         ids: what was shown.
     """
 
@@ -35,6 +34,7 @@ class Outcome:
     milliseconds: int
     tokens: int = 0
     reason: str = ""
+    host: str = ""
     ids: list[str] = field(default_factory=list[str])
 
 

@@ -94,6 +94,11 @@ def shared_folder(environ: Mapping[str, str] = os.environ) -> Path | None:
     return folder if mine and not found.st_mode & 0o077 else None
 
 
+def host_of(transcript: str) -> str:
+    """Which host calls, as the name of its own record says."""
+    return "codex" if "rollout-" in Path(transcript).name else "claude-code"
+
+
 def has_hooks_of_its_own(cwd: Path, transcript: str) -> bool:
     """Whether the project a host works in has hooks of its own memory, which the host runs, too.
 
@@ -101,7 +106,7 @@ def has_hooks_of_its_own(cwd: Path, transcript: str) -> bool:
         cwd: where the host works.
         transcript: the host's own record, which tells the hosts apart.
     """
-    host = "codex" if "rollout-" in Path(transcript).name else "claude-code"
+    host = host_of(transcript)
     for folder in (cwd, *cwd.parents):
         try:
             said = (folder / PROJECT_HOOKS[host]).read_text(encoding="utf-8")
