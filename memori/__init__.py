@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from memori.access import AccessToken as AccessToken
     from memori.access import NewToken as NewToken
+    from memori.activity import Activity as Activity
     from memori.api import AsyncMemori as AsyncMemori
     from memori.config import Settings as Settings
     from memori.config import load_settings as load_settings
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from memori.errors import MemoriError as MemoriError
     from memori.errors import NotFound as NotFound
     from memori.errors import OperationConflict as OperationConflict
+    from memori.errors import Paused as Paused
     from memori.errors import ScopeError as ScopeError
     from memori.errors import StoreBusy as StoreBusy
     from memori.errors import StoreUnavailable as StoreUnavailable
@@ -63,10 +65,15 @@ if TYPE_CHECKING:
     from memori.model import Undone as Undone
     from memori.model import Verified as Verified
     from memori.model import WorkingContext as WorkingContext
+    from memori.pauses import Pause as Pause
     from memori.providers import ProviderConfig as ProviderConfig
+    from memori.store.conflicts import Conflict as Conflict
     from memori.sync import Memori as Memori
 
 _HOME = {
+    "memori.activity": ("Activity",),
+    "memori.pauses": ("Pause",),
+    "memori.store.conflicts": ("Conflict",),
     "memori.access": ("AccessToken", "NewToken"),
     "memori.api": ("AsyncMemori",),
     "memori.sync": ("Memori",),
@@ -82,6 +89,7 @@ _HOME = {
         "MemoriError",
         "NotFound",
         "OperationConflict",
+        "Paused",
         "ScopeError",
         "StoreBusy",
         "StoreUnavailable",

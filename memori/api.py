@@ -9,10 +9,13 @@ from memori.owning import Owning
 from memori.promoting import Promoting
 from memori.reading import Reading
 from memori.retaining import Retaining
+from memori.watching import Watching
 from memori.writing import Writing
 
 
-class AsyncMemori(Writing, Reading, Learning, Promoting, Retaining, Owning, Access, Looking):
+class AsyncMemori(
+    Writing, Reading, Learning, Promoting, Retaining, Owning, Access, Looking, Watching
+):
     """Memory in an SQL database, for asyncio programs.
 
     Opens its database at the first verb (or `open`), and closes it with `close` or as an async

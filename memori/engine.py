@@ -16,16 +16,28 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from sqlalchemy import Connection
 
+from memori import activity as activities
 from memori import intake
 from memori.acting import act, acting
+from memori.activity import Activity, ActivityLog
 from memori.config import Settings, amend_settings, load_settings
-from memori.errors import Closed, InvalidArgument, ScopeError
+from memori.errors import Closed, InvalidArgument, Paused, ScopeError
 from memori.ids import new_id
-from memori.model import DEFAULT_USER, Scope, as_json
+from memori.model import DEFAULT_USER, ActivityKind, Scope, as_json
+from memori.pauses import FOR_EVER, is_heeded
 from memori.providers import ProviderConfig
 from memori.recall.candidates import OpenScope
 from memori.recall.rank import CorpusStats
-from memori.store import forgetting, jobs, maintenance, owners, reindex, scopes, uses
+from memori.store import (
+    activity,
+    forgetting,
+    jobs,
+    maintenance,
+    owners,
+    reindex,
+    scopes,
+    uses,
+)
 from memori.store.database import Database, make_database
 from memori.store.operations import Write, hash_payload
 from memori.uses import Batch, UseCounter
@@ -119,6 +131,7 @@ class Engine:
         self._learner: Agent | None = None
         self._told_cap = False
         self._uses = UseCounter(self._count_uses)
+        self._activity = ActivityLog(self._write_activity)
         self._promotes = self._settings.promotion.enabled is True
         self._schedule: Schedule | None = None
         self._stored: Counter[Scope] = Counter()
@@ -185,6 +198,7 @@ class Engine:
         async with asyncio.timeout(timeout):
             database = await self._open()
             await self._uses.flush()
+            await self._activity.flush()
             for task in (self._rebuild, self._retention):
                 if task is not None:
                     await asyncio.shield(task)
@@ -205,6 +219,7 @@ class Engine:
             if self._schedule is not None:
                 await self._schedule.close()
             await self._uses.flush()
+            await self._activity.close()
         database, self._database = self._database, None
         if database is not None and self._pid == os.getpid():
             async with self._opening:
@@ -238,6 +253,7 @@ class Engine:
             self._opening, self._rebuild, self._retention = asyncio.Lock(), None, None
             self._embedding, self._worker = self._make_embedding(), None
             self._uses, self._schedule = UseCounter(self._count_uses), None
+            self._activity = ActivityLog(self._write_activity)
             self._pid, self._opened = os.getpid(), False
         if self._opened:
             return self._live()
@@ -296,6 +312,41 @@ class Engine:
                 some = {each: counted[each] for each in ids[at : at + _COUNTED_AT_ONCE]}
                 one = partial(write, scope=scope, counted=some)
                 await database.write(one, wait=COUNT_SECONDS)
+
+    async def _write_activity(self, batch: activities.Batch) -> None:
+        database = await self._open()
+
+        def write(connection: Connection) -> None:
+            for scope, entries in batch.items():
+                known = scopes.find_scope(connection, scope)
+                if known is not None:
+                    activity.add(connection, known.scope_id, entries)
+
+        await database.write(write, wait=COUNT_SECONDS)
+
+    def _note(
+        self,
+        kind: ActivityKind,
+        scope: Scope,
+        ids: Sequence[str],
+        texts: Sequence[str] = (),
+        reason: str = "",
+    ) -> None:
+        """Note what a verb did, unless its caller does."""
+        if activities.is_noted():
+            tokens = activities.tokens_of(texts)
+            self._activity.add(scope, self._entry(kind, ids, tokens, reason))
+
+    def _entry(self, kind: ActivityKind, ids: Sequence[str], tokens: int, reason: str) -> Activity:
+        return Activity(
+            id=new_id(),
+            at=self._clock().astimezone(UTC),
+            kind=kind,
+            host=activities.acting_host() or self._actor,
+            ids=activities.bounded(ids),
+            tokens=tokens,
+            reason=reason,
+        )
 
     def _time(self, connection: Connection) -> datetime:
         """The clock of leases: the database's, unless this object was given one."""
@@ -412,6 +463,7 @@ class Engine:
         operation = operation_id or new_id()
         moment = now or self._clock()
         whom = acting.get()  # here, since a transaction runs in a thread of its own
+        heeds = is_heeded()
 
         runs = 0
         written: int | None = None
@@ -420,6 +472,11 @@ class Engine:
             nonlocal runs, written
             runs += 1
             known = scopes.ensure_scope(connection, scope, moment)
+            if heeds:
+                self._check_pause(known.paused_until)
+                for own in self._home(scope)[1:]:
+                    beside = scopes.find_scope(connection, own)
+                    self._check_pause(None if beside is None else beside.paused_until)
             written = known.scope_id
             # A run after the first looks too: the COMMIT before it may have been kept unanswered.
             named = operation_id is not None or runs > 1
@@ -466,17 +523,40 @@ class Engine:
         body: Callable[[Connection, Sequence[OpenScope]], T],
     ) -> T:
         database = await self._open()
+        heeds = is_heeded()  # here, since a transaction may run in a thread of its own
 
         def transaction(connection: Connection) -> T:
             readable: list[OpenScope] = []
             for scope in wanted:
                 known = scopes.find_counted(connection, scope)
                 if known is not None:
-                    number, *counts = known
-                    readable.append(OpenScope(number, scope.namespace, CorpusStats(*counts)))
+                    number, items, terms, paused_until = known
+                    if heeds and self._is_paused(paused_until):
+                        if scope in self._home(wanted[0]):
+                            self._check_pause(paused_until)
+                        continue  # a further one that pauses is as good as empty
+                    readable.append(OpenScope(number, scope.namespace, CorpusStats(items, terms)))
             return body(connection, readable)
 
         return await database.read(transaction, wanted)
+
+    def _home(self, scope: Scope) -> list[Scope]:
+        """A scope, and the user's own beside a project's: who pauses that pauses both."""
+        own = self._settings.memory.personal_namespace
+        if own is None or acting.get() is not None:
+            return [scope]
+        return list(dict.fromkeys([scope, Scope(own, scope.user_id)]))
+
+    def _is_paused(self, until: datetime | None) -> bool:
+        return until is not None and self._clock() < until
+
+    def _check_pause(self, until: datetime | None) -> None:
+        if until is not None and self._is_paused(until):
+            when = "" if until == FOR_EVER else f" until {until:%Y-%m-%d %H:%M} UTC"
+            raise Paused(
+                f"memory is paused{when}: nothing is recalled and nothing is stored; the person "
+                "who paused it ends that with: memori resume"
+            )
 
     def _choose_scope(
         self, user_id: str | None, namespace: str | None, *, required: bool = True

@@ -39,6 +39,10 @@ class StoreUnavailable(MemoriError):
     """The database failed while working (disk full, file gone, corruption)."""
 
 
+class Paused(MemoriError):
+    """Whose memory it is has paused it: nothing was recalled and nothing stored."""
+
+
 class Closed(MemoriError):
     """The object was closed and cannot be used any more."""
 

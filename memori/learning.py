@@ -24,7 +24,7 @@ from memori.store.database import Database
 from memori.store.jobs import Claim, LostLease
 from memori.store.operations import Write, revive
 from memori.store.rows import in_offset
-from memori.store.scopes import read_scope
+from memori.store.scopes import find_scope, read_scope
 
 if TYPE_CHECKING:
     from memori.learn.folding import Kept
@@ -166,7 +166,7 @@ class Learning(Engine):
 
     async def _learn_step(self) -> Outcome:
         database = await self._open()
-        if not await database.read(lambda c: jobs.any_due(c, self._time(c))):
+        if not await database.read(self._may_learn):
             return Outcome.IDLE
         claiming = asyncio.ensure_future(database.write(lambda c: jobs.claim(c, self._time(c))))
         try:
@@ -176,6 +176,14 @@ class Learning(Engine):
             # Also what was taken in the moment of stopping.
             await _give_back(database, claiming)
             raise
+
+    def _may_learn(self, connection: Connection) -> bool:
+        """Whether anything is due, and nobody has paused what this process keeps to."""
+        for own in self._home(self._scope)[1:]:
+            known = find_scope(connection, own)
+            if known is not None and self._is_paused(known.paused_until):
+                return False
+        return jobs.any_due(connection, self._time(connection))
 
     async def _learn_from(self, claimed: Claim) -> Outcome:
         database = await self._open()
@@ -331,7 +339,8 @@ class Learning(Engine):
     async def _learning_under_way(self) -> int:
         database = await self._open()
         counted = await database.read(lambda c: jobs.count(c, self._time(c)))
-        return counted.due + counted.leased
+        due = counted.due if await database.read(self._may_learn) else 0
+        return due + counted.leased
 
 
 async def _give_back(database: Database, claiming: asyncio.Future[Claim | None]) -> None:

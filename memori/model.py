@@ -14,6 +14,8 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Generic, Literal, Self, TypeVar, cast, get_args
 
+from memori.pauses import Pause
+
 T = TypeVar("T")
 
 Category = Literal["fact", "preference", "skill", "rule", "context"]
@@ -47,6 +49,11 @@ DEFAULT_TRUST: Mapping[Source, float] = {
 }
 #: Instruction-like text from a source trusted less than this is quarantined.
 QUARANTINE_BELOW = 0.5
+
+#: `recall`, `search` and `context`: somebody asked. `injection`: a hook or the interceptor added
+#: notes unasked. `record` and `remember`: something was kept.
+ActivityKind = Literal["recall", "search", "context", "injection", "record", "remember"]
+ACTIVITY_KINDS: tuple[ActivityKind, ...] = get_args(ActivityKind)
 
 MAX_MEMORY_CHARS = 8_000
 MAX_TURN_BYTES = 1_048_576
@@ -576,6 +583,7 @@ class Stats:
     promotion: PromotionStats
     tokens: tuple[DayTokens, ...] = ()
     embedding: EmbeddingStats | None = None
+    paused: Pause | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -101,6 +101,7 @@ class Owning(Engine):
         self._check_owner(user_id, namespace)
         self._check_owner(new_user_id, namespace)
         database = await self._open()
+        await self._activity.flush()  # what waits to be written goes with the name it has
         numbers = await self._numbers(database, user_id, namespace)
         operation, now = new_id(), self._clock()
 
@@ -146,6 +147,7 @@ class Owning(Engine):
         """
         self._check_owner(user_id, namespace)
         database = await self._open()
+        await self._activity.flush()  # what waits to be written goes with the name it has
         numbers = await self._numbers(database, user_id, namespace)
         await database.write(lambda connection: owners.hide_scopes(connection, numbers, user_id))
         rows: Counter[str] = Counter()

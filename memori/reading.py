@@ -41,7 +41,8 @@ from memori.recall.find import find_hits
 from memori.recall.freshness import context_mark, is_mark
 from memori.recall.hits import memory_hit, turn_hit
 from memori.recall.query import parse_query
-from memori.store import audit, reading, rows, turns
+from memori.store import audit, pausing, reading, rows, turns
+from memori.store.conflicts import Conflict, listed
 from memori.store.index import exact_value, label_field, label_value
 from memori.store.migrate import read_info
 from memori.store.reading import Filter
@@ -50,6 +51,8 @@ from memori.text.tokens import estimate_tokens
 T = TypeVar("T")
 
 MAX_LIMIT = 1_000
+#: Why nothing was found, in the list of activity.
+NOTHING_FOUND, ABSTAINED, OVER_BUDGET = "nothing found", "abstained", "over the budget"
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
@@ -125,6 +128,13 @@ class Reading(Engine):
         )
         shown = hits if max_tokens is None or not hits else Recalled(_within(hits, max_tokens))
         self._uses.recalled(wanted[0].user_id, shown)
+        self._note(
+            "recall",
+            wanted[0],
+            [hit.id for hit in shown],
+            [hit.text for hit in shown],
+            "" if shown else _why_nothing(hits),
+        )
         return shown
 
     async def search(
@@ -199,8 +209,17 @@ class Reading(Engine):
             chosen = replace(chosen, kinds=tuple(each for each in chosen.kinds if each == kind))
         readable = self._readable(user_id, namespace)
         if query is not None and as_text(query, "query").strip():
-            return await self._search_ranked(query, chosen, readable, limit, cursor)
-        return await self._search_newest(chosen, readable, limit, cursor)
+            found = await self._search_ranked(query, chosen, readable, limit, cursor)
+        else:
+            found = await self._search_newest(chosen, readable, limit, cursor)
+        self._note(
+            "search",
+            readable[0],
+            [hit.id for hit in found.items],
+            [hit.text for hit in found.items],
+            "" if found.items else NOTHING_FOUND,
+        )
+        return found
 
     async def working_context(
         self,
@@ -244,6 +263,13 @@ class Reading(Engine):
             ),
         )
         self._uses.shown(wanted[0].user_id, context)
+        self._note(
+            "context",
+            wanted[0],
+            [line.id for line in context.lines],
+            [context.text],
+            "" if context.lines else NOTHING_FOUND,
+        )
         return context
 
     async def context_mark(
@@ -451,6 +477,31 @@ class Reading(Engine):
             ),
         )
 
+    async def conflicts(
+        self,
+        *,
+        limit: int = 20,
+        user_id: str | None = None,
+        namespace: str | None = None,
+    ) -> tuple[Conflict, ...]:
+        """Memories that learning put beside others, since it could not tell which holds; the
+        newest first, until `settle`, `update` or `forget` decides.
+
+        Args:
+            limit: how many at most, up to 1,000.
+            user_id: another user than the object's.
+            namespace: another namespace than the object's.
+        """
+        as_count(limit, "limit", MAX_LIMIT)
+
+        def find(connection: Connection, readable: Sequence[OpenScope]) -> tuple[Conflict, ...]:
+            if not readable:
+                return ()
+            [scope] = readable
+            return listed(connection, scope.scope_id, scope.namespace, limit)
+
+        return await self._read([self._choose_scope(user_id, namespace)], find)
+
     async def stats(self, *, user_id: str | None = None, namespace: str | None = None) -> Stats:
         """What lies in the scope, and where."""
         scope = self._choose_scope(user_id, namespace)
@@ -475,6 +526,7 @@ class Reading(Engine):
                 schema_version=int(read_info(connection)["schema_version"]),
                 embedding=None if embedding is None else embedding.describe(connection, number),
                 size_bytes=_size(database.path) if near else None,
+                paused=pausing.current(connection, number, now),
                 **counted,
             )
 
@@ -612,6 +664,12 @@ def _within(hits: Sequence[Hit], max_tokens: int) -> list[Hit]:
             kept.append(hit)
             left -= cost
     return kept
+
+
+def _why_nothing(hits: Recalled) -> str:
+    if hits:
+        return OVER_BUDGET
+    return NOTHING_FOUND if hits.withheld is None else ABSTAINED
 
 
 def _size(path: Path | None) -> int | None:

@@ -208,6 +208,12 @@ class Memori(Intercepting):
     tokens = _blocking(AsyncMemori.tokens)
     revoke_token = _blocking(AsyncMemori.revoke_token)
     check_token = _blocking(AsyncMemori.check_token)
+    conflicts = _blocking(AsyncMemori.conflicts)
+    settle = _blocking(AsyncMemori.settle)
+    pause = _blocking(AsyncMemori.pause)
+    resume = _blocking(AsyncMemori.resume)
+    pauses = _blocking(AsyncMemori.pauses)
+    activity = _blocking(AsyncMemori.activity)
 
 
 @atexit.register

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -17,7 +18,7 @@ from memori.ids import new_id
 from memori.intake import Rejected
 from memori.messages import as_turn
 from memori.model import Category, Forgotten, JsonObject, Receipt, Turn, Undone
-from memori.store import edits, forgetting, maintenance, memories, turns, undo
+from memori.store import conflicts, edits, forgetting, maintenance, memories, turns, undo
 from memori.store.operations import Write, revive
 
 #: More turns than this in one `record` are prepared off the event loop.
@@ -115,6 +116,9 @@ class Writing(Engine):
             lambda w: memories.remember(w, new),
             decode=lambda _, answer: revive(Receipt, answer),
         )
+        kept = [] if receipt.id is None else [receipt.id]
+        reason = "" if receipt.status in ("stored", "superseded") else receipt.status
+        self._note("remember", scope, kept, [new.content], reason)
         if receipt.status == "duplicate" and receipt.id is not None:
             self._uses.said_again(scope, receipt.id)
         else:
@@ -205,6 +209,13 @@ class Writing(Engine):
         if learns:
             self._asked_to_learn = True
             self._poke_worker()
+        self._note(
+            "record",
+            scope,
+            [receipt.id for receipt in recorded.receipts if receipt.id is not None],
+            [turn.content for turn, _ in read],
+            _what_was_not_stored(recorded.receipts),
+        )
         return recorded.receipts
 
     async def update(
@@ -392,6 +403,38 @@ class Writing(Engine):
             decode=lambda _, answer: revive(Receipt, answer),
         )
 
+    async def settle(
+        self,
+        memory_id: str,
+        *,
+        both: bool = False,
+        operation_id: str | None = None,
+        user_id: str | None = None,
+        namespace: str | None = None,
+    ) -> Receipt:
+        """Decide a conflict that learning left open: this memory holds, and what it stood beside
+        is superseded by it.
+
+        Args:
+            memory_id: one of the memories of a conflict, as `conflicts` lists them.
+            both: it holds, and so do the others.
+            operation_id: makes a repeated call answer what the first one did.
+            user_id: another user than the object's.
+            namespace: another namespace than the object's.
+
+        Raises:
+            NotFound: it is in no conflict.
+        """
+        memory_id, both = as_id(memory_id, "memory_id"), as_flag(both, "both")
+        return await self._write(
+            conflicts.VERB,
+            self._choose_scope(user_id, namespace),
+            operation_id,
+            {"memory_id": memory_id, "both": both},
+            lambda w: conflicts.settle(w, memory_id, self._settings.zone, both=both),
+            decode=lambda _, answer: revive(Receipt, answer),
+        )
+
     def _prepare_turn(
         self, turn: Turn, key: str | None, source: str | None, now: datetime
     ) -> turns.Given:
@@ -411,6 +454,12 @@ def _rejected(reason: str, operation_id: str | None, session_id: str | None = No
         operation_id=operation_id or new_id(),
         session_id=session_id,
     )
+
+
+def _what_was_not_stored(receipts: Sequence[Receipt]) -> str:
+    """How many of some turns were not, by what became of them."""
+    counted = Counter(receipt.status for receipt in receipts if receipt.status != "stored")
+    return ", ".join(f"{number} {status}" for status, number in sorted(counted.items()))
 
 
 def _turn_payload(turn: turns.Given) -> Any:

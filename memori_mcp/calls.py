@@ -12,9 +12,11 @@ from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetad
 from mcp_types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import Field
 
-from memori.errors import MemoriError
+from memori.errors import MemoriError, Paused
 from memori.ids import new_id
-from memori_mcp.answers import output_schema
+from memori.model import ActivityKind
+from memori.pauses import heeding
+from memori_mcp.answers import ContextAnswer, ItemsAnswer, output_schema
 from memori_mcp.arguments import Argument, input_schema, read_arguments
 from memori_mcp.door import Door
 from memori_mcp.failures import explain, report_unexpected
@@ -22,6 +24,13 @@ from memori_mcp.failures import explain, report_unexpected
 if TYPE_CHECKING:
     from memori.api import AsyncMemori
 
+#: What a call is in the list of activity; what is not here leaves no entry when it is not done.
+_KINDS: Mapping[str, ActivityKind] = {
+    "remember": "remember",
+    "recall": "recall",
+    "search_memories": "search",
+    "get_working_context": "context",
+}
 _NO_MODEL = FuncMetadata(arg_model=ArgModelBase)
 
 
@@ -113,10 +122,17 @@ def make_tool(
     async def call(given: dict[str, Any]) -> CallToolResult:
         values = read_arguments(name, arguments, given)
         operation_id = new_id()
+        silence = door.silence()
+        if silence is not None:
+            await _note_silence(door, name, silence.reason)
+            return _unanswered(answer, str(silence))
         try:
-            with door.call(changes=not annotations.read_only_hint):
+            with door.call(changes=not annotations.read_only_hint), heeding():
                 engine = await door.engine()
                 said = await verb(Call(engine, values, operation_id, door.home, door.personal))
+        except Paused as error:
+            await _note_silence(door, name, "paused")
+            return _unanswered(answer, str(error))
         except MemoriError as error:
             raise ToolError(explain(error)) from error
         except ToolError:
@@ -142,3 +158,29 @@ def make_tool(
         annotations=annotations,
         meta=dict(_AT_ONCE) if at_once else None,
     )
+
+
+def _unanswered(answer: type[Any], why: str) -> CallToolResult:
+    """Say that memory is silent: to a question an empty answer, to a change an error, since it
+    must not go unseen that nothing was kept."""
+    said = f"{why[0].upper()}{why[1:]}. Go on without memory, and do not call again for now."
+    nothing: dict[type[Any], Mapping[str, Any]] = {
+        ItemsAnswer: ItemsAnswer(note=said, items=[]),
+        ContextAnswer: ContextAnswer(note=said, context="", tokens=0),
+    }
+    structured = nothing.get(answer)
+    return CallToolResult(
+        content=[TextContent(type="text", text=said)],
+        structured_content=None if structured is None else dict(structured),
+        is_error=structured is None,
+    )
+
+
+async def _note_silence(door: Door, name: str, reason: str) -> None:
+    kind = _KINDS.get(name)
+    if kind is None:
+        return
+    try:
+        (await door.engine()).note_activity(kind, reason=reason)
+    except MemoriError:
+        return  # silence needs no database

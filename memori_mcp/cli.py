@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 EXIT_CONFIGURATION = 2
 #: Its own commands; every other one is a verb of `memori`.
-COMMANDS = ("serve", "install", "uninstall", "demo")
+COMMANDS = ("serve", "install", "uninstall", "doctor", "demo")
 _NEEDED_SDK = (2, 1)
 
 _EPILOG = """\
@@ -35,6 +35,7 @@ examples:
   memori-mcp --database sqlite:////home/alice/memory.db
   memori-mcp install claude-desktop
   memori-mcp serve --transport http --port 0 --user alice
+  memori-mcp doctor
   memori-mcp demo
 """
 
@@ -46,8 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments, `sys.argv[1:]` unless given.
 
     Returns:
-        0 when it ended as it should, 1 when the demo failed, 2 for a bad configuration; of a verb
-        of `memori`, its own.
+        0 when it ended as it should, 1 when the demo failed or the doctor found something, 2 for a
+        bad configuration; of a verb of `memori`, its own.
     """
     given = sys.argv[1:] if argv is None else list(argv)
     if given and not given[0].startswith("-") and given[0] not in COMMANDS:
@@ -63,6 +64,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from memori_mcp.install.command import run
 
         return run(options)
+    if options.command == "doctor":
+        from memori_mcp.doctor.command import run as look
+
+        return look(_overrides(options), options)
     if options.transport != "stdio":
         return _serve_http(options)
     return _serve(options)
@@ -79,10 +84,11 @@ def _serve(options: argparse.Namespace) -> int:
         except ConfigurationError as error:
             print(f"memori-mcp: {_one_line(error)}", file=sys.stderr)
             return EXIT_CONFIGURATION
+        from memori.silence import working_folder
         from memori_mcp.door import Door
         from memori_mcp.server import create_server
 
-        door = Door(settings)
+        door = Door(settings, folder=working_folder())
         server = create_server(settings, door=door)
     try:
         serve_stdio(server, door)
@@ -170,6 +176,14 @@ def _parser() -> argparse.ArgumentParser:
         help="a name clients reach it under, besides those of this machine; may be repeated",
     )
     add_install_parsers(commands, _add_scope_options)
+    doctor = commands.add_parser(
+        "doctor",
+        help="say whether everything works here, and what to do where it does not",
+        description="Look at the installation, the settings, the database, each client's entry and "
+        "the hooks. Exit status: 0 all is well, 1 something is to be done, 2 bad configuration.",
+    )
+    _add_serving_options(doctor, suppress=True)
+    doctor.add_argument("--json", action="store_true", help="answer in JSON, for programs")
     demo = commands.add_parser(
         "demo",
         help="start the real server, store, restart it, recall: what a host's model would see",
@@ -248,7 +262,7 @@ def _checked_settings(options: argparse.Namespace) -> Settings:
     from memori.store.url import parse_url
 
     check_distributions()
-    _check_sdk()
+    check_sdk()
     settings = load_settings(_overrides(options), config_file=options.config, personal=True)
     parse_url(settings.database.connection_string)
     _check_scope(settings.memory)
@@ -272,8 +286,12 @@ def _check_scope(memory: MemorySettings) -> None:
         raise ConfigurationError("memory.require_scope is on and no user is given: use --user")
 
 
-def _check_sdk() -> None:
-    """The engine lives beside any version of the SDK; the server itself needs a new one."""
+def check_sdk() -> None:
+    """Refuse an SDK that is too old: the engine lives beside any version, the server does not.
+
+    Raises:
+        ConfigurationError: it is missing or too old.
+    """
     needed = ".".join(str(part) for part in _NEEDED_SDK)
     remedy = f"run: pip install 'mcp>={needed},<3'"
     try:

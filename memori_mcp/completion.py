@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 from mcp.server import MCPServer
 from mcp_types import Completion, CompletionArgument, ResourceTemplateReference
 
+from memori.activity import unnoted
+from memori.errors import Paused
 from memori.model import CATEGORIES
+from memori.pauses import heeding
 from memori_mcp.door import Door
 from memori_mcp.prompts import EXPLAIN
 from memori_mcp.resource_lists import ENTITY_URI, MEMORIES_URI, ROWS_URI
@@ -39,11 +42,13 @@ def add_completion(server: MCPServer[Door], door: Door) -> None:
     async def complete(ref: Any, argument: CompletionArgument, context: Any) -> Completion | None:
         of = ref.uri if isinstance(ref, ResourceTemplateReference) else ref.name
         look = _OFFERED.get((of, argument.name))
-        if look is None:
+        if look is None or door.silence() is not None:
             return None
         try:
-            with door.call():
+            with door.call(), unnoted(), heeding():
                 found = await look(await door.engine())
+        except Paused:
+            return None
         except Exception as error:
             # Only the type: a database error's text can quote what was stored.
             _log.warning("nothing to complete: %s", type(error).__name__)

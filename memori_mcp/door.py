@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
@@ -14,6 +16,7 @@ import anyio.to_thread
 from memori.acting import act, acting
 from memori.config import Settings
 from memori.errors import Closed
+from memori.silence import Silence, find_silence
 
 if TYPE_CHECKING:
     from memori.api import AsyncMemori
@@ -39,10 +42,18 @@ class Door:
     Args:
         settings: which database, whose memory.
         make_engine: makes an engine that is not open yet; `AsyncMemori` unless given.
+        folder: the folder its one client works in; None where that is not known.
     """
 
-    def __init__(self, settings: Settings, *, make_engine: EngineFactory = _make_engine) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        make_engine: EngineFactory = _make_engine,
+        folder: Path | None = None,
+    ) -> None:
         self.settings = settings
+        self._folder = folder
         self._make_engine = make_engine
         self._engine: AsyncMemori | None = None
         self._lock = anyio.Lock()
@@ -69,6 +80,10 @@ class Door:
         """The user's own namespace beside `home`; None where there is no other."""
         own = self.settings.memory.personal_namespace
         return None if acting.get() is not None or own == self.home else own
+
+    def silence(self) -> Silence | None:
+        """Why memory has no business in this session or folder; None if it has."""
+        return find_silence(self._folder, os.environ)
 
     @contextmanager
     def call(self, *, changes: bool = False) -> Generator[None, None, None]:

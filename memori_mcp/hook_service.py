@@ -9,13 +9,17 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
 
+from memori.activity import acting_as, unnoted
+from memori.errors import Paused
+from memori.hooks.outcomes import take_unheard
 from memori.hooks.place import Place, shared_folder
 from memori.hooks.session import (
     SessionFile,
@@ -24,6 +28,8 @@ from memori.hooks.session import (
     waiting_sessions,
     write_session,
 )
+from memori.pauses import Pause, heeding
+from memori.text.tokens import estimate_tokens
 from memori_mcp.door import Door
 
 if TYPE_CHECKING:
@@ -101,7 +107,9 @@ class _Service:
             async with stream:
                 asked = json.loads(await _line(stream))
                 with self._door.call(changes=True):
-                    answer = await self._do(await self._door.engine(), asked)
+                    engine = await self._door.engine()
+                    answer = await self._answer(engine, asked)
+                    self._hear(engine)
                 await stream.send(json.dumps(answer).encode() + b"\n")
         except (anyio.BrokenResourceError, anyio.EndOfStream):
             _log.debug("a hook did not wait for its answer")
@@ -117,21 +125,51 @@ class _Service:
             return
         try:
             engine = await self._door.engine()
+            self._hear(engine)
             for session in waiting_sessions(self._folder, self._place.key):
                 await self._record(engine, session)
         except Exception as error:
             _log.warning("a session waits to be recorded: %s", type(error).__name__)
 
-    async def _do(self, engine: AsyncMemori, asked: Mapping[str, Any]) -> dict[str, Any]:
+    async def _answer(self, engine: AsyncMemori, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+        with acting_as(str(asked.get("host") or "hook")), heeding():
+            if asked.get("do") == "record":
+                session_id = str(asked.get("session", ""))
+                session = read_session(self._folder, self._place.key, session_id)
+                recorded = await self._record(engine, session)
+                return _nothing("" if recorded else "paused")
+            try:
+                with unnoted():
+                    answer = await self._notes(engine, asked)
+            except Paused:
+                answer = _nothing("paused")
+            engine.note_activity(
+                "injection",
+                ids=answer["ids"],
+                tokens=estimate_tokens(answer["text"]),
+                reason=answer["reason"],
+            )
+            return answer
+
+    def _hear(self, engine: AsyncMemori) -> None:
+        """Note what became of hooks while no server was there to hear of them."""
+        for each in take_unheard(self._folder, self._place.key):
+            engine.note_activity(
+                "record" if each.event in ("stop", "pre-compact") else "injection",
+                ids=each.ids,
+                tokens=each.tokens,
+                reason=each.reason,
+                host=each.host or "hook",
+                at=datetime.fromisoformat(each.at),
+            )
+
+    async def _notes(self, engine: AsyncMemori, asked: Mapping[str, Any]) -> dict[str, Any]:
         from memori.intercept.block import fence
 
         what, session_id = asked.get("do"), str(asked.get("session", ""))
-        if what == "record":
-            session = read_session(self._folder, self._place.key, session_id)
-            await self._record(engine, session)
-            return {"text": "", "ids": []}
         shown, budget = set(asked.get("shown", ())), int(asked.get("max_tokens", 0))
         if what == "standing":
+            nothing = "nothing found"
             context = await engine.working_context(max_tokens=int(budget * _CONTEXT_SHARE))
             found = [(line.id, line.text) for line in context.lines]
             kind = "standing"
@@ -139,29 +177,46 @@ class _Service:
             from memori.recall.lines import line_of
 
             hits = await engine.recall(str(asked.get("prompt", "")), limit=_RECALLED)
+            nothing = "nothing found" if hits.withheld is None else "abstained"
             # What this very session said, the model sees anyway.
             found = [(hit.id, line_of(hit)) for hit in hits if hit.session_id != session_id]
             kind = "recalled"
         new = [each for each in found if each[0] not in shown]
         block = fence(kind, [line for _, line in new], budget)
-        return {"text": block.text, "ids": [new[number][0] for number in block.kept]}
+        if found:
+            nothing = "over the budget" if new else "nothing new"
+        return {
+            "text": block.text,
+            "ids": [new[number][0] for number in block.kept],
+            "reason": "" if block.text else nothing,
+        }
 
-    async def _record(self, engine: AsyncMemori, session: SessionFile) -> None:
-        """Record what is new in a session's transcript, each turn once however often it is read."""
+    async def _record(self, engine: AsyncMemori, session: SessionFile) -> bool:
+        """Record what is new in a session's transcript, each turn once however often it is read.
+
+        Returns:
+            Whether that was done; while memory is paused, nothing is.
+        """
         from memori.hooks.transcript import read_transcript
 
         async with self._recording:
             session = read_session(self._folder, self._place.key, session.session_id)
             if not session.waiting or not session.transcript:
-                return
+                return True
+            pauses, now = list(await engine.pauses()), engine.now()
+            if self._door.personal is not None:
+                pauses += await engine.pauses(namespace=self._door.personal)
+            if any(pause.covers(now) for pause in pauses):
+                return False
             await engine.start_learning()
             learn = engine.settings.learning.enabled is not False
             said = await anyio.to_thread.run_sync(
                 read_transcript, Path(session.transcript), session.recorded
             )
-            if said.turns:
+            turns = [turn for turn in said.turns if not _in_silence(turn, session, pauses)]
+            if turns:
                 await engine.record(
-                    said.turns,
+                    turns,
                     session_id=session.session_id,
                     agent_id=said.host,
                     learn=learn,
@@ -170,6 +225,21 @@ class _Service:
             session = read_session(self._folder, self._place.key, session.session_id)
             session.recorded, session.waiting = said.read, False
             write_session(self._folder, self._place.key, session)
+            return True
+
+
+def _nothing(reason: str) -> dict[str, Any]:
+    return {"text": "", "ids": [], "reason": reason}
+
+
+def _in_silence(turn: Mapping[str, Any], session: SessionFile, pauses: Sequence[Pause]) -> bool:
+    """Whether a turn was said while memory was paused, or had no business there."""
+    try:
+        at = datetime.fromisoformat(turn["at"])
+    except (KeyError, ValueError):
+        return False
+    at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+    return at.timestamp() <= session.silent_until or any(pause.covers(at) for pause in pauses)
 
 
 async def _line(stream: SocketStream) -> bytes:

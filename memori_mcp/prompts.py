@@ -12,6 +12,7 @@ from pydantic import Field
 from memori.errors import MemoriError
 from memori.ids import new_id
 from memori.model import Memory
+from memori.pauses import heeding
 from memori_mcp import render
 from memori_mcp.door import Door
 from memori_mcp.failures import explain, report_unexpected
@@ -86,8 +87,11 @@ def add_prompts(server: MCPServer[Door], door: Door) -> None:
 
 async def _said(door: Door, name: str, write: Callable[[AsyncMemori], Awaitable[str]]) -> str:
     operation_id = new_id()
+    silence = door.silence()
+    if silence is not None:
+        return f"The memory cannot answer: {silence}."
     try:
-        with door.call():
+        with door.call(), heeding():
             return await write(await door.engine())
     except MemoriError as error:
         return f"The memory cannot answer: {explain(error)}"

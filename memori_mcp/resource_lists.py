@@ -14,7 +14,7 @@ from mcp.server.mcpserver import ResourceSecurity
 from mcp.server.mcpserver.resources import FunctionResource
 
 from memori.errors import InvalidArgument
-from memori.model import Category, Page, as_json
+from memori.model import ActivityKind, Category, Page, as_json
 from memori_mcp import render
 from memori_mcp.door import Door
 from memori_mcp.resource_reading import Reading, dump, read_resource
@@ -32,6 +32,7 @@ SESSIONS_URI = "memori://sessions{?cursor,limit}"
 ENTITIES_URI = "memori://entities{?limit}"
 ENTITY_URI = "memori://entities/{name}"
 EVENTS_URI = "memori://events{?limit}"
+ACTIVITY_URI = "memori://activity{?kind,cursor,limit}"
 TABLES_URI = "memori://tables"
 ROWS_URI = "memori://tables/{table}{?cursor,limit}"
 
@@ -50,9 +51,11 @@ def add_lists(server: MCPServer[Door], door: Door) -> None:
         door: where the engine is.
     """
 
-    def first_page(uri: str, name: str, description: str, reading: Reading) -> None:
+    def first_page(
+        uri: str, name: str, description: str, reading: Reading, *, about_itself: bool = False
+    ) -> None:
         async def read() -> str:
-            return await read_resource(door, uri, reading)
+            return await read_resource(door, uri, reading, about_itself=about_itself)
 
         server.add_resource(
             FunctionResource(uri=uri, name=name, description=description, mime_type=_JSON, fn=read)
@@ -63,6 +66,13 @@ def add_lists(server: MCPServer[Door], door: Door) -> None:
     )
     first_page("memori://sessions", "sessions", "The latest conversations.", _sessions)
     first_page("memori://entities", "entities", "Whom and what memories are about.", _entities)
+    first_page(
+        "memori://activity",
+        "activity",
+        "What hosts recalled, were shown and recorded: ids and reasons.",
+        _activity,
+        about_itself=True,
+    )
     first_page("memori://events", "events", "What changed last, and who did it.", _events)
 
     @server.resource(
@@ -135,6 +145,21 @@ def add_lists(server: MCPServer[Door], door: Door) -> None:
         return await read_resource(door, EVENTS_URI, lambda engine: _events(engine, limit))
 
     @server.resource(
+        ACTIVITY_URI,
+        name="activity-page",
+        description="What hosts recalled, were shown and recorded, by kind; a page at a time.",
+        mime_type=_JSON,
+        security=_WORDS,
+    )
+    async def activity(kind: str = "", cursor: str = "", limit: str = "") -> str:
+        return await read_resource(
+            door,
+            ACTIVITY_URI,
+            lambda engine: _activity(engine, kind, cursor, limit),
+            about_itself=True,
+        )
+
+    @server.resource(
         ROWS_URI,
         name="rows",
         description="Rows of one of the tables, in the order of its key; a page at a time.",
@@ -179,6 +204,18 @@ async def _entity(engine: AsyncMemori, name: str) -> str:
 async def _events(engine: AsyncMemori, limit: str = "") -> str:
     found = await engine.operations(limit=_count(limit))
     return dump({"note": render.NOTE, "events": as_json(found)})
+
+
+async def _activity(engine: AsyncMemori, kind: str = "", cursor: str = "", limit: str = "") -> str:
+    page = await engine.activity(
+        kind=cast("ActivityKind", kind) if kind else None,
+        limit=_count(limit),
+        cursor=cursor or None,
+    )
+    answer: dict[str, Any] = {"activity": as_json(page.items)}
+    if page.cursor is not None:
+        answer["cursor"] = page.cursor
+    return dump(answer)
 
 
 async def _tables(engine: AsyncMemori) -> str:

@@ -38,9 +38,17 @@ def add_resources(server: MCPServer[Door], door: Door) -> None:
         door: where the engine is.
     """
 
-    def fixed(uri: str, name: str, description: str, mime_type: str, reading: Reading) -> None:
+    def fixed(
+        uri: str,
+        name: str,
+        description: str,
+        mime_type: str,
+        reading: Reading,
+        *,
+        about_itself: bool = False,
+    ) -> None:
         async def read() -> str:
-            return await read_resource(door, uri, reading)
+            return await read_resource(door, uri, reading, about_itself=about_itself)
 
         server.add_resource(
             FunctionResource(
@@ -48,13 +56,21 @@ def add_resources(server: MCPServer[Door], door: Door) -> None:
             )
         )
 
-    fixed("memori://stats", "stats", "What is stored, and in which file.", _JSON, _stats)
+    fixed(
+        "memori://stats",
+        "stats",
+        "What is stored, in which file, and whether memory is paused.",
+        _JSON,
+        _stats,
+        about_itself=True,
+    )
     fixed(
         "memori://schema",
         "schema",
         "The SQL tables of the memory database as they are.",
         "text/plain",
         _schema,
+        about_itself=True,
     )
     fixed(
         "memori://working-context",

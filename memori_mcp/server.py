@@ -11,6 +11,7 @@ from mcp.server import MCPServer
 from memori.config import Settings
 from memori_mcp import package_version
 from memori_mcp.background import run_beside
+from memori_mcp.clients import Clients
 from memori_mcp.completion import add_completion
 from memori_mcp.door import Door
 from memori_mcp.logs import ensure_logging
@@ -83,6 +84,7 @@ def create_server(
         tools=list(make_tools(held)),
         lifespan=lifespan,
         subscriptions=bus,
+        middleware=[*_gates(settings.http, http=http), Clients()],
         **(_over_http(settings.http, held, settings.memory.namespace) if http else {}),
     )
     bus.serve(server, held)
@@ -92,14 +94,22 @@ def create_server(
     return server
 
 
+def _gates(settings: HttpSettings, *, http: bool) -> list[Any]:
+    """What binds requests that come from elsewhere to their scope, rights and time."""
+    if not http:
+        return []
+    from memori_mcp.gate import Gate
+
+    return [Gate(settings, authenticated=settings.auth != "none")]
+
+
 def _over_http(settings: HttpSettings, door: Door, namespace: str) -> dict[str, Any]:
     """What the SDK needs to let the right ones in."""
     from mcp.server.request_state import RequestStateSecurity
 
     from memori_mcp.auth import OAuth, Tokens, auth_settings
-    from memori_mcp.gate import Gate
 
-    given: dict[str, Any] = {"middleware": [Gate(settings, authenticated=settings.auth != "none")]}
+    given: dict[str, Any] = {}
     if settings.state_key is not None:
         key = settings.state_key.get_secret_value()
         given["request_state_security"] = RequestStateSecurity(keys=[key])

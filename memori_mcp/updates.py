@@ -22,6 +22,8 @@ from mcp_types import (
 )
 
 from memori.acting import Acting, act, acting
+from memori.activity import unnoted
+from memori.pauses import heeding
 from memori_mcp.door import Door
 
 if TYPE_CHECKING:
@@ -151,7 +153,7 @@ async def watch(door: Door, updates: Updates) -> None:
         last = {whom: text for whom, text in last.items() if whom in wanted}
         for whom in wanted:
             try:
-                with act(whom):
+                with act(whom), unnoted(), heeding():
                     text = (await (await door.engine()).working_context()).text
             except Exception as error:
                 # Only the type: a database error's text can quote what was stored.

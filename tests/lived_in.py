@@ -90,6 +90,7 @@ async def live(memori: AsyncMemori, clock: Clock, **who: str) -> Lived:
     await memori.record([{"content": "I hate the sitar"}], session_id="m", learn=True, **who)
     await memori.confirm(new.id or "", **who)
     await memori.promote(**who)
+    assert (await memori.activity(**who)).items
     clock.advance(seconds=5)
     return Lived(
         plain=plain.id or "",

@@ -1,20 +1,68 @@
 """What the verbs of a database's owner take: export, copy, backup, retention, users, token,
-verify."""
+verify, pause, resume, status, activity."""
 
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable
+from datetime import timedelta
 
-from memori.model import DEFAULT_TOKEN_DAYS, EXPORT_FORMATS, RIGHTS
+from memori.model import ACTIVITY_KINDS, DEFAULT_TOKEN_DAYS, EXPORT_FORMATS, RIGHTS
 
 USER_ACTIONS = ("list", "export", "erase", "rename")
 TOKEN_ACTIONS = ("create", "list", "revoke")
+_LONG = re.compile(r"([1-9]\d{0,5})\s*(m|h|d|w)", re.IGNORECASE)
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _Add = Callable[..., argparse.ArgumentParser]
+
+
+def duration_argument(text: str) -> timedelta:
+    """How long: `30m`, `1h`, `2d`, `1w`."""
+    found = _LONG.fullmatch(text.strip())
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no duration; write 30m, 1h, 2d or 1w")
+    return timedelta(**{_UNITS[found[2].lower()]: int(found[1])})
+
+
+def _add_watching(add: _Add) -> None:
+    verb = add(
+        "pause",
+        "recall and record nothing for a while: tools, hooks, intercepted calls, learning",
+        "What is said meanwhile is not recorded later either. Commands like this one go on.",
+    )
+    verb.add_argument(
+        "--for",
+        dest="duration",
+        type=duration_argument,
+        metavar="TIME",
+        help="how long: 30m, 1h, 2d; without, until `memori resume`",
+    )
+    add("resume", "end a pause")
+    add(
+        "status",
+        "say whether memory is on, who serves it, and what happened last",
+        "Answers also while the database cannot be used.",
+    )
+    verb = add(
+        "activity",
+        "list what hosts recalled, were shown and recorded, the latest first",
+        "Ids, tokens and reasons; nothing of what was said.",
+    )
+    verb.add_argument("--kind", choices=ACTIVITY_KINDS, help="only these")
+    verb.add_argument("--limit", type=_number, default=20, metavar="N", help="at most so many (20)")
+    verb.add_argument("--cursor", metavar="CURSOR", help="the next page, as the last one said")
+
+
+def _number(text: str) -> int:
+    if not re.fullmatch("[1-9][0-9]{0,3}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return int(text)
 
 
 def add_owner_verbs(add: _Add) -> None:
     """Add the verbs; `add` takes a name, a summary and a detail and answers the verb's parser."""
+    _add_watching(add)
     verb = add(
         "export",
         "write memory to a file to take anywhere",

@@ -320,10 +320,13 @@ def _taking_back(verbs: _Verbs[_Parser]) -> None:
     verb.add_argument("operation", nargs="?", metavar="ID", help="an operation or an import")
     verb.add_argument("--last", action="store_true", help="the last one")
 
-    verb = _add(verbs, "review", "list what was kept out of recall for review, and decide")
+    verb = _add(verbs, "review", "list what is quarantined or in conflict, and decide")
     decision = verb.add_mutually_exclusive_group()
-    decision.add_argument("--approve", metavar="ID", help="let it be recalled")
+    decision.add_argument(
+        "--approve", metavar="ID", help="let it be recalled; in a conflict: it replaces the other"
+    )
     decision.add_argument("--reject", metavar="ID", help="forget it")
+    decision.add_argument("--both", metavar="ID", help="in a conflict: it holds, and so do others")
     _limit(verb, 20)
 
 

@@ -13,12 +13,12 @@ from memori.cli.looking import MAX_LIMIT, show_operations
 from memori.cli.output import ExitCode, Output, amount, is_interactive, moment
 from memori.cli.writing import show_receipt
 from memori.errors import InvalidArgument, NotFound
-from memori.model import Forgotten, Hit, Memory, Operation, Turn, Undone
+from memori.model import Forgotten, Hit, Memory, Operation, Receipt, Turn, Undone
 
 _SHOWN = 20
 #: Verbs that `undo` knows the way back from.
 _UNDOABLE = (
-    *("remember", "record", "import", "update", "forget", "confirm"),
+    *("remember", "record", "import", "update", "forget", "confirm", "settle"),
     *("learn", "promote", "profile"),  # the background's own, which are never meant by "the last"
 )
 _BACKGROUND = ("learn", "promote", "profile")
@@ -79,29 +79,58 @@ async def undo(memori: AsyncMemori, args: argparse.Namespace, out: Output) -> Ex
 
 
 async def review(memori: AsyncMemori, args: argparse.Namespace, out: Output) -> ExitCode:
-    """List what is quarantined, or let one item into recall or forget it."""
-    if args.approve:
-        return show_receipt(await memori.release(args.approve), out)
+    """List what is quarantined or in conflict, or decide about one."""
+    if args.approve or args.both:
+        decided = await _decide(memori, args.approve or args.both, both=bool(args.both))
+        return show_receipt(decided, out)
     if args.reject:
         done = await memori.forget([args.reject], reason="rejected in review")
         _show_forgotten(done, out)
         return ExitCode.DONE
-    found = await memori.quarantined(limit=args.limit)
+    held = await memori.quarantined(limit=args.limit)
+    doubted = await memori.conflicts(limit=args.limit)
     if out.as_json:
-        out.items(found)
-    elif found:
-        out.table(
-            ("ID", "WHEN", "SOURCE", "TEXT"),
-            [
-                (item.id or "", moment(item.recorded_at), item.source or "", item.content)
-                for item in found
-            ],
-            lines=None,
+        out.object({"items": held, "cursor": None, "conflicts": doubted})
+        return ExitCode.DONE
+    rows = [
+        (item.id or "", moment(item.recorded_at), "quarantined", item.source or "", item.content)
+        for item in held
+    ]
+    for conflict in doubted:
+        ids = ", ".join(each.id for each in conflict.beside)
+        whys = (f"may contradict {ids}", *("known before" for _ in conflict.beside))
+        rows += [
+            (item.id, moment(item.recorded_at), why, item.source, item.content)
+            for item, why in zip((conflict.memory, *conflict.beside), whys, strict=True)
+        ]
+    if rows:
+        out.table(("ID", "WHEN", "WHY", "SOURCE", "TEXT"), rows, lines=None)
+    if held:
+        out.note("quarantined: --approve ID lets it be recalled, --reject ID forgets it")
+    if doubted:
+        out.note(
+            "in conflict: --approve ID says that this one holds and replaces the other, "
+            "--reject ID forgets it, --both ID says that both hold"
         )
-        out.note("let one be recalled with --approve ID, or forget it with --reject ID")
-    else:
+    if not rows:
         out.note("there is nothing to review")
     return ExitCode.DONE
+
+
+async def _decide(memori: AsyncMemori, item_id: str, *, both: bool) -> Receipt:
+    """Let something into recall, or decide a conflict it is in."""
+    if both:
+        return await memori.settle(item_id, both=True)
+    try:
+        return await memori.release(item_id)
+    except NotFound:
+        pass
+    try:
+        return await memori.settle(item_id)
+    except NotFound:
+        raise NotFound(
+            f"{item_id} is neither quarantined nor in conflict; `memori review` lists what is"
+        ) from None
 
 
 def _agreed(candidates: _Candidates, args: argparse.Namespace, out: Output) -> bool:

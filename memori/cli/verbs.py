@@ -20,6 +20,7 @@ from memori.cli import (
     retention,
     taking_back,
     tokens,
+    watching,
     writing,
 )
 from memori.cli.output import ExitCode, Output
@@ -37,9 +38,13 @@ def _opened(verb: _Verb) -> _Runner:
     return run
 
 
-#: Every verb but `path` and `config`, which open no database; `copy` and `db` open them in their
-#: own way.
-VERBS: Mapping[str, _Runner] = {"copy": moving.copy, "db": databases.db} | {
+#: Every verb but `path` and `config`, which open no database; `copy`, `db` and `status` open them
+#: in their own way.
+VERBS: Mapping[str, _Runner] = {
+    "copy": moving.copy,
+    "db": databases.db,
+    "status": watching.status,
+} | {
     name: _opened(verb)
     for name, verb in {
         "remember": writing.remember,
@@ -71,6 +76,9 @@ VERBS: Mapping[str, _Runner] = {"copy": moving.copy, "db": databases.db} | {
         "retention": retention.retention,
         "users": owning.users,
         "token": tokens.token,
+        "pause": watching.pause,
+        "resume": watching.resume,
+        "activity": watching.activity,
         "verify": owning.verify,
     }.items()
 }

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from memori.hooks.place import is_file
 from memori.text.quoting import quote
 
 #: Seconds the file may keep a hook waiting.
@@ -28,6 +29,7 @@ ORDER BY m.pinned DESC, COALESCE(s.member, 0) DESC, m.category <> 'rule', m.impo
          m.memory_no DESC
 LIMIT 60
 """
+_PAUSED = "SELECT 1 FROM scopes WHERE namespace = ? AND user_id = ? AND paused_until > ?"
 
 
 class Standing(NamedTuple):
@@ -37,7 +39,7 @@ class Standing(NamedTuple):
     line: str
 
 
-def read_standing(database: str, namespace: str, user_id: str) -> list[Standing]:
+def read_standing(database: str, namespace: str, user_id: str) -> list[Standing] | None:
     """What a model should see first, the weightiest before the rest.
 
     Args:
@@ -46,16 +48,15 @@ def read_standing(database: str, namespace: str, user_id: str) -> list[Standing]
         user_id: whose.
 
     Returns:
-        Nothing where there is no such file yet.
+        Nothing where there is no such file yet; None while it is paused.
 
     Raises:
         ValueError: this is no SQLite file, so that only a server can read it.
         sqlite3.Error: it cannot be read now.
     """
-    head, _, name = database.partition(":///")
-    if not head.startswith("sqlite") or not name or name.startswith(":memory:"):
+    if not is_file(database):
         raise ValueError("only a running server can read this database")
-    path = Path(name.partition("?")[0]).expanduser()
+    path = Path(database.partition(":///")[2].partition("?")[0]).expanduser()
     if not path.is_file():
         return []
     now = datetime.now(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
@@ -63,10 +64,22 @@ def read_standing(database: str, namespace: str, user_id: str) -> list[Standing]
         f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS
     )
     try:
+        if _is_paused(connection, namespace, user_id, now):
+            return None
         rows = connection.execute(_QUERY, (namespace, user_id, now, now, _NEWEST)).fetchall()
     finally:
         connection.close()
     return [Standing(row[0], _line(*row[1:])) for row in rows]
+
+
+def _is_paused(connection: sqlite3.Connection, namespace: str, user_id: str, now: str) -> bool:
+    try:
+        found = connection.execute(_PAUSED, (namespace, user_id, now)).fetchone()
+    except sqlite3.OperationalError as error:
+        if "no such column" in str(error):  # an older program made it, which knows no pauses
+            return False
+        raise
+    return found is not None
 
 
 def _line(content: str, category: str, source: str, at: str) -> str:

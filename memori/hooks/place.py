@@ -15,10 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-#: A file of this name in a folder, or in one above it, keeps hooks out of that folder.
-IGNORE_FILE = ".memoriignore"
-#: Set to anything but 0 in the host's environment, it keeps hooks from reading and recording.
-INCOGNITO = "MEMORI_INCOGNITO"
 #: Where a project's hooks are, below its folder: of Claude Code in the settings that nobody shares.
 PROJECT_HOOKS = {
     "claude-code": Path(".claude", "settings.local.json"),
@@ -70,6 +66,12 @@ def find_place(given: Mapping[str, str | None], environ: Mapping[str, str], cwd:
     )
 
 
+def is_file(database: str) -> bool:
+    """Whether a database is a SQLite file, which can be read without a server."""
+    head, _, name = database.partition(":///")
+    return head.startswith("sqlite") and bool(name) and not name.startswith(":memory:")
+
+
 def shared_folder(environ: Mapping[str, str] = os.environ) -> Path | None:
     """The folder that hooks and servers of one user of this machine share, made if need be.
 
@@ -92,19 +94,9 @@ def shared_folder(environ: Mapping[str, str] = os.environ) -> Path | None:
     return folder if mine and not found.st_mode & 0o077 else None
 
 
-def is_excluded(cwd: Path, environ: Mapping[str, str]) -> str | None:
-    """Why hooks have no business here; None if they have.
-
-    Args:
-        cwd: where the host works.
-        environ: its environment.
-    """
-    if environ.get(INCOGNITO, "0") not in ("", "0"):
-        return f"{INCOGNITO} is set"
-    for folder in (cwd, *cwd.parents):
-        if (folder / IGNORE_FILE).exists():
-            return f"{folder / IGNORE_FILE} is there"
-    return None
+def host_of(transcript: str) -> str:
+    """Which host calls, as the name of its own record says."""
+    return "codex" if "rollout-" in Path(transcript).name else "claude-code"
 
 
 def has_hooks_of_its_own(cwd: Path, transcript: str) -> bool:
@@ -114,7 +106,7 @@ def has_hooks_of_its_own(cwd: Path, transcript: str) -> bool:
         cwd: where the host works.
         transcript: the host's own record, which tells the hosts apart.
     """
-    host = "codex" if "rollout-" in Path(transcript).name else "claude-code"
+    host = host_of(transcript)
     for folder in (cwd, *cwd.parents):
         try:
             said = (folder / PROJECT_HOOKS[host]).read_text(encoding="utf-8")

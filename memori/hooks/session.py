@@ -28,6 +28,7 @@ class SessionFile:
         transcript: the host's own record of the conversation.
         recorded: how many bytes of it are recorded.
         waiting: whether there is more that is not.
+        silent_until: what was said up to then is not to be recorded, in seconds since 1970.
     """
 
     session_id: str
@@ -35,6 +36,7 @@ class SessionFile:
     transcript: str = ""
     recorded: int = 0
     waiting: bool = False
+    silent_until: float = 0.0
 
 
 def _path(folder: Path, key: str, session_id: str) -> Path:
@@ -68,6 +70,20 @@ def write_session(folder: Path, key: str, session: SessionFile) -> None:
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         json.dump(asdict(session), file)
     draft.replace(path)
+
+
+def leave_out(folder: Path, key: str, session: SessionFile) -> None:
+    """Let what a session has said so far never be recorded.
+
+    Raises:
+        OSError: it cannot be noted.
+    """
+    try:
+        session.recorded = Path(session.transcript).stat().st_size if session.transcript else 0
+    except OSError:
+        session.recorded = 0  # nothing is written yet
+    session.silent_until, session.waiting = time.time(), False
+    write_session(folder, key, session)
 
 
 def has_sessions(folder: Path, key: str) -> bool:

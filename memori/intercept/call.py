@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from memori import loop
-from memori.errors import MemoriError
+from memori.errors import MemoriError, Paused
 from memori.intercept.capture import watch
 from memori.intercept.interceptor import Interceptor, Place, Stream
 from memori.intercept.wire import Asked, Notes, Reply, Wire
@@ -95,7 +95,7 @@ class Call:
     def _ask(self) -> Future[Notes] | None:
         if self._asked.carries_notes:
             return None  # the application adds its own, or another layer has
-        return loop.submit(self._interceptor.notes(self._place, self._asked))
+        return loop.submit(self._interceptor.notes(self._place, self._asked, self._provider))
 
     def _with(self, body: Mapping[str, Any], notes: Notes) -> Mapping[str, Any]:
         self._interceptor.troubles.clear(_KIND)
@@ -109,7 +109,10 @@ class Call:
         self, body: Mapping[str, Any], asking: Future[Notes], error: Exception
     ) -> Mapping[str, Any]:
         asking.cancel()
-        if isinstance(error, TimeoutError):
+        self._note(_reason(error))
+        if isinstance(error, Paused):
+            self._interceptor.left_alone["paused"] += 1
+        elif isinstance(error, TimeoutError):
             limit = self._interceptor.settings.time_limit
             self._report(_KIND, f"memory took longer than {limit} s; the call goes on without it")
         elif isinstance(error, MemoriError):
@@ -119,6 +122,13 @@ class Call:
             _log.debug("memori: injection failed", exc_info=error)
         return body
 
+    def _note(self, reason: str) -> None:
+        missed = self._interceptor.note_missed(self._place, self._provider, reason)
+        try:
+            loop.submit(missed)
+        except RuntimeError:  # the interpreter is going down
+            missed.close()
+
     def _check(self, recording: Future[None]) -> None:
         error = None if recording.cancelled() else recording.exception()
         if error is not None:
@@ -126,6 +136,14 @@ class Call:
 
     def _report(self, kind: str, what: str, cause: str = "") -> None:
         self._interceptor.troubles.report(kind, what, cause)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, Paused):
+        return "paused"
+    if isinstance(error, TimeoutError):
+        return "time limit"
+    return "store down" if isinstance(error, MemoriError) else "failed"
 
 
 async def _result(asking: Future[Notes], timeout: float) -> Notes:

@@ -11,12 +11,13 @@ import os
 import threading
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 from weakref import WeakSet
 
+from memori.activity import unnoted
 from memori.api import AsyncMemori
 from memori.engine import embedding_limit
 from memori.errors import MemoriError
@@ -34,6 +35,7 @@ from memori.intercept.spool import Exchange, spool_for
 from memori.intercept.trouble import Troubles
 from memori.intercept.wire import Asked, Notes, Reply, as_asked
 from memori.model import DEFAULT_USER, Scope
+from memori.pauses import heeding
 from memori.text.tokens import estimate_tokens
 from memori.uses import uncounted
 
@@ -173,18 +175,48 @@ class Interceptor:
         # A call that stops waiting must not stop the opening for the next one.
         await asyncio.shield(self._opening)
 
-    async def notes(self, place: Place, asked: Asked) -> Notes:
+    async def notes(self, place: Place, asked: Asked, provider: str = "") -> Notes:
         """What to add to a call.
 
         Args:
             place: whose call it is.
             asked: what it asks.
+            provider: the client library it goes through.
 
         Raises:
+            Paused: whose memory it is has paused it.
             MemoriError: the database fails.
         """
         await self.open()
-        return await self._notes(place.scope, self._session(place), asked)
+        state = self._session(place)
+        with heeding(), unnoted():
+            notes = await self._notes(place.scope, state, asked)
+        ids = (*state.snapshot.ids, *state.recalled_ids) if notes else ()
+        self._note(place, provider, ids, notes.tokens, "" if notes else "nothing found")
+        return notes
+
+    async def note_missed(self, place: Place, provider: str, reason: str) -> None:
+        """Note that a call was made without memory, and why.
+
+        Args:
+            place: whose call it is.
+            provider: the client library it goes through.
+            reason: why.
+        """
+        self._note(place, provider, (), 0, reason)
+
+    def _note(
+        self, place: Place, provider: str, ids: Sequence[str], tokens: int, reason: str
+    ) -> None:
+        self.engine.note_activity(
+            "injection",
+            ids=ids,
+            tokens=tokens,
+            reason=reason,
+            host=provider or None,
+            user_id=place.scope.user_id,
+            namespace=place.scope.namespace,
+        )
 
     async def _notes(self, scope: Scope, state: SessionState, asked: Asked) -> Notes:
         # Words alone are better than the answer of an embedder that comes too late.

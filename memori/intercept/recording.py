@@ -7,15 +7,18 @@ Everything here runs on memori's own loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from weakref import WeakValueDictionary
 
+from memori.activity import acting_as
 from memori.api import AsyncMemori
 from memori.errors import MemoriError, OperationConflict
 from memori.intercept.spool import Exchange, Spool
 from memori.intercept.trouble import Troubles
 from memori.model import Scope
+from memori.pauses import Pause
 
 #: Seconds after which an exchange that is still not written is spooled, in case the process ends.
 _PATIENCE = 2.0
@@ -107,16 +110,19 @@ class Recorder:
             why = "learning.enabled and retention.store_turns are both false; set one to true"
             self._troubles.report("keeping", "nothing of this conversation is kept", why)
             return
-        await self._engine.record(
-            exchange.turns,
-            session_id=exchange.session_id,
-            agent_id=exchange.agent_id,
-            learn=learns,
-            injected=exchange.injected,
-            operation_id=exchange.operation_id,
-            user_id=exchange.user_id,
-            namespace=exchange.namespace,
-        )
+        where = {"user_id": exchange.user_id, "namespace": exchange.namespace}
+        if _in_pause(exchange, await self._engine.pauses(**where)):
+            return  # however late it is written
+        with acting_as(_provider(exchange)):
+            await self._engine.record(
+                exchange.turns,
+                session_id=exchange.session_id,
+                agent_id=exchange.agent_id,
+                learn=learns,
+                injected=exchange.injected,
+                operation_id=exchange.operation_id,
+                **where,
+            )
         self.recorded += 1
 
     def _keep(self, exchange: Exchange) -> None:
@@ -151,6 +157,21 @@ class Recorder:
             spool.drop(exchange.operation_id)
             self._troubles.clear(_KIND)
         return not being_written
+
+
+def _in_pause(exchange: Exchange, pauses: Sequence[Pause]) -> bool:
+    """Whether an exchange began or ended while memory was paused."""
+    moments = [datetime.fromisoformat(turn["at"]) for turn in exchange.turns if turn.get("at")]
+    return any(pause.covers(moment) for pause in pauses for moment in moments)
+
+
+def _provider(exchange: Exchange) -> str | None:
+    """The client library an exchange went through."""
+    for turn in exchange.turns:
+        said: Mapping[str, Any] = turn.get("metadata") or {}
+        if "provider" in said:
+            return str(said["provider"])
+    return None
 
 
 async def _all_done(tasks: Collection[asyncio.Task[Any]], timeout: float | None) -> bool:

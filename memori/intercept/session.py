@@ -52,6 +52,7 @@ class SessionState:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     snapshot: Snapshot = field(default_factory=Snapshot)
     recalled: tuple[str, str] = ("", "")
+    recalled_ids: tuple[str, ...] = ()
     run: str = field(default_factory=new_id)
     keys: OrderedDict[str, tuple[int, bool]] = field(
         default_factory=OrderedDict[str, tuple[int, bool]]
@@ -105,10 +106,12 @@ async def recalled_block(
     if state.has_recalled(asked):
         return state.recalled[1]
     hits = await engine.recall(asked.question, limit=_RECALLED, **_where(engine, scope))
-    lines = [line_of(hit) for hit in hits if not shown.says(hit) and not _is_sent(hit, asked)]
-    text = fence("recalled", lines, max_tokens).text if lines else ""
-    state.recalled = (asked.prefix, text)
-    return text
+    fresh = [hit for hit in hits if not shown.says(hit) and not _is_sent(hit, asked)]
+    lines = [line_of(hit) for hit in fresh]
+    block = fence("recalled", lines, max_tokens)
+    state.recalled = (asked.prefix, block.text)
+    state.recalled_ids = tuple(fresh[number].id for number in block.kept)
+    return block.text
 
 
 async def _take(engine: AsyncMemori, scope: Scope, asked: Asked, max_tokens: int) -> Snapshot:

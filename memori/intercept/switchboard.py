@@ -17,6 +17,7 @@ from memori.intercept import scope
 from memori.intercept.call import Call
 from memori.intercept.interceptor import Interceptor
 from memori.intercept.wire import Wire
+from memori.silence import find_silence, working_folder
 
 _log = logging.getLogger("memori")
 
@@ -140,10 +141,12 @@ def _take(
         asked = wire.read(body)
         reason = "not a conversation" if asked is None else None
         if asked is not None:
-            place = _place(interceptor)
-            if place is not None:
+            place, silence = _place(interceptor), find_silence(working_folder(), os.environ)
+            if place is not None and silence is None:
                 return Call(interceptor, place, wire, provider, asked)
-            reason = "no user"
+            if place is not None and silence is not None:
+                loop.submit(interceptor.note_missed(place, provider, silence.reason))
+            reason = "no user" if silence is None else silence.reason
     interceptor.left_alone[reason or ""] += 1
     return None
 

@@ -25,7 +25,7 @@ GROUP_VERB = "import"
 VERBS = tuple(
     (
         "remember record learn update forget restore undo release promote profile confirm rename "
-        "retain " + GROUP_VERB
+        "retain pause resume settle " + GROUP_VERB
     ).split()
 )
 
@@ -368,6 +368,11 @@ def _summary(row: Row[Any]) -> str:
         return f"{answer['items']} {answer['kind']} row(s) deleted by rule"
     if row.verb in ("undo", "restore"):
         return answer["reason"]
+    if row.verb == "pause":
+        until = answer["until"]
+        return "paused" if until is None else f"paused until {until[:16].replace('T', ' ')} UTC"
+    if row.verb == "resume":
+        return "resumed"
     if row.verb == "rename":
         return "the user was given another name"
     return f"{answer['status']} {answer['id']}"

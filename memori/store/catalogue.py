@@ -2,7 +2,7 @@
 
 A scope *owns* the rows of most tables; they move with it. The *derived* tables and columns are
 made from those by the analyser, the embedder and promotion; they are made anew wherever a scope
-arrives.
+arrives. What hosts did with a scope (`activity`) is of the database it lies in, and stays behind.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 from sqlalchemy import Column, Table
 
 from memori.store.tables import (
+    activity,
     labels,
     metadata,
     postings,
@@ -31,7 +32,7 @@ from memori.store.tables import (
 from memori.store.types import UtcDateTime
 
 _DERIVED = frozenset(
-    {scope_counts, postings, labels, vector_scopes, vectors, vector_queue, promotions}
+    {scope_counts, postings, labels, vector_scopes, vectors, vector_queue, promotions, activity}
 )
 #: Made from other columns by the analyser, in whichever table.
 _DERIVED_COLUMNS = frozenset({"length"})
@@ -57,7 +58,7 @@ def owned_tables() -> tuple[Table, ...]:
 
 
 def is_derived(table: Table) -> bool:
-    """Whether a table's rows are made from others."""
+    """Whether a table's rows are made from others, or say nothing outside their database."""
     return table in _DERIVED
 
 

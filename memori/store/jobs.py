@@ -115,7 +115,7 @@ def read_clock(connection: Connection) -> datetime:
 
 def any_due(connection: Connection, now: datetime) -> bool:
     """Whether there is anything to take, in whichever scope."""
-    found = connection.execute(select(_c.id).where(_is_due(now), _owned()).limit(1))
+    found = connection.execute(select(_c.id).where(_is_due(now), _awake(now)).limit(1))
     return found.first() is not None
 
 
@@ -126,7 +126,7 @@ def claim(connection: Connection, now: datetime) -> Claim | None:
     """
     due = select(_c.scope_id, _c.session_no, func.min(_c.id).label("first"))
     found = connection.execute(
-        due.where(_is_due(now), _owned())
+        due.where(_is_due(now), _awake(now))
         .group_by(_c.scope_id, _c.session_no)
         .order_by(func.min(_c.id))
         .limit(_CANDIDATES)
@@ -271,7 +271,7 @@ def count(connection: Connection, now: datetime, scope_id: int | None = None) ->
 
     waiting = _c.state == "waiting"
     return Queue(
-        due=number(_is_due(now)),
+        due=number(_is_due(now), _awake(now)),
         leased=number(waiting, _c.leased_until > now),
         waiting=number(waiting),
         dead=number(_c.state == "dead"),
@@ -323,6 +323,12 @@ def drop_empty(connection: Connection, scope_id: int, session_numbers: Sequence[
 def _owned() -> ColumnElement[bool]:
     """Of a scope that is somebody's, neither being copied here nor being erased."""
     return exists().where(scopes.c.scope_id == _c.scope_id, OWNED)
+
+
+def _awake(now: datetime) -> ColumnElement[bool]:
+    """The same, and not paused: what was said before a pause is learnt from after it."""
+    going_on = or_(scopes.c.paused_until.is_(None), scopes.c.paused_until <= now)
+    return exists().where(scopes.c.scope_id == _c.scope_id, OWNED, going_on)
 
 
 def _is_due(now: datetime) -> ColumnElement[bool]:

@@ -19,7 +19,7 @@ from memori.store.naming import own_name
 from memori.store.snapshot import copy_file
 
 #: Revisions in order; the schema version is the position of the newest, counted from 1.
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 #: The oldest schema version a program must know to work on a database made by this one.
 MIN_COMPATIBLE = 1
 VERSION_TABLE = "schema_migrations"

@@ -90,7 +90,7 @@ class Prepared:
         names: tuple[str, ...] = tuple(compiled.positiontup)
         binds = [compiled.binds[name] for name in names]
         processes = [bind.type.dialect_impl(dialect).bind_processor(dialect) for bind in binds]
-        columns: Any = getattr(self._statement, "selected_columns", ())
+        columns: Any = getattr(self._statement, "exported_columns", ())
         results = [
             None
             if isinstance(column.type, _AS_THEY_COME)

@@ -32,7 +32,7 @@ class _Way:
     _count = Prepared(_COUNT_WRITE.where(scopes.c.scope_id == bindparam("scope")))
 
     def __init__(self, *named: ColumnElement[bool]) -> None:
-        wanted = scopes.c.scope_id, scopes.c.digest_key, *_INDEX_STATE
+        wanted = scopes.c.scope_id, scopes.c.digest_key, scopes.c.paused_until, *_INDEX_STATE
         found = select(*wanted).where(*named)
         self._read = Prepared(found)
         self._lock = Prepared(found.with_for_update())
@@ -62,6 +62,7 @@ _TO_READ = Prepared(
         scopes.c.scope_id,
         func.coalesce(scope_counts.c.item_count, 0),
         func.coalesce(scope_counts.c.term_count, 0),
+        scopes.c.paused_until,
     )
     .outerjoin(scope_counts, scope_counts.c.scope_id == scopes.c.scope_id)
     .where(
@@ -97,6 +98,7 @@ class KnownScope(NamedTuple):
     scope_id: int
     digest_key: bytes
     index_state: IndexState
+    paused_until: datetime | None = None
 
 
 def find_scope(connection: Connection, scope: Scope, *, hold: bool = False) -> KnownScope | None:
@@ -118,12 +120,14 @@ def read_scope(connection: Connection, scope_id: int, *, hold: bool = False) -> 
     return _known(_BY_NUMBER.run(connection, {"scope": scope_id}, hold))
 
 
-def find_counted(connection: Connection, scope: Scope) -> tuple[int, int, int] | None:
-    """What a reader needs of a scope: its number, and the totals of `read_counts`; None as in
-    `find_scope`."""
+def find_counted(
+    connection: Connection, scope: Scope
+) -> tuple[int, int, int, datetime | None] | None:
+    """What a reader needs of a scope: its number, the totals of `read_counts`, and until when it
+    pauses; None as in `find_scope`."""
     named = {"namespace": scope.namespace, "user": scope.user_id}
     found = _TO_READ.run(connection, named)
-    return (found[0][0], found[0][1], found[0][2]) if found else None
+    return (found[0][0], found[0][1], found[0][2], found[0][3]) if found else None
 
 
 class Mark(NamedTuple):
@@ -152,8 +156,8 @@ def read_marks(connection: Connection, wanted: Sequence[Scope]) -> dict[Scope, M
 def _known(found: Sequence[tuple[Any, ...]]) -> KnownScope | None:
     if not found:
         return None
-    scope_id, key, *state = found[0]
-    return KnownScope(scope_id, bytes.fromhex(key), _index_state(*state))
+    scope_id, key, paused_until, *state = found[0]
+    return KnownScope(scope_id, bytes.fromhex(key), _index_state(*state), paused_until)
 
 
 def read_index_state(connection: Connection, scope_id: int) -> IndexState:

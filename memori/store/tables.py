@@ -69,6 +69,8 @@ scopes = Table(
     Column("building_after", Body),
     Column("created_at", UtcDateTime, nullable=False),
     Column("writes", BigInteger, nullable=False, default=0),
+    Column("paused_until", UtcDateTime),
+    Column("pauses", Body),
     UniqueConstraint("namespace", "user_id", name="scopes_by_name"),
 )
 
@@ -449,6 +451,23 @@ uses = Table(
         ondelete="CASCADE",
     ),
     Index("uses_by_time", "scope_id", "last_at"),
+    sqlite_with_rowid=False,
+)
+
+#: What was recalled, shown and recorded, by which host: ids and reasons, never content. It is of
+#: this database alone, and bounded.
+activity = Table(
+    "activity",
+    metadata,
+    Column("scope_id", Integer, primary_key=True, autoincrement=False),
+    Column("id", exact_text(ID_CHARS), primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("kind", exact_text(16), nullable=False),
+    Column("host", Body, nullable=False),
+    Column("ids", JsonValue, nullable=False),
+    Column("tokens", Integer, nullable=False),
+    Column("reason", Body, nullable=False),
+    ForeignKeyConstraint(["scope_id"], ["scopes.scope_id"], name="activity_scope"),
     sqlite_with_rowid=False,
 )
 

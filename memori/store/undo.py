@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, and_, select
 
 from memori.errors import InvalidArgument, NotFound
 from memori.model import Undone
-from memori.store import edits, forgetting, memories, promotions, retention, turns, uses
+from memori.store import conflicts, edits, forgetting, memories, promotions, retention, turns, uses
 from memori.store.audit import GROUP_MARK
 from memori.store.operations import Write
 from memori.store.tables import events, memory_versions, operations
@@ -100,6 +100,8 @@ def _undo_one(w: Write, row: Row[Any]) -> Undone:
         return _undo_memory(w, row, row.answer)
     if row.verb == "learn":
         return _undo_learning(w, row)
+    if row.verb == conflicts.VERB:
+        return _undo_settling(w, row)
     if row.verb == promotions.RUN:
         back, out = promotions.undo_run(w, row.operation_id)
         return _undone(w, hidden=out, restored=back)
@@ -177,6 +179,34 @@ def _undo_memory(w: Write, operation: Row[Any], answer: Mapping[str, Any]) -> Un
             hidden.append(row.id)
     restored = [old.id for old in _replaced_by(w, row.id) if old.id in freed and _free(w, old)]
     return _undone(w, hidden=hidden, restored=restored)
+
+
+def _undo_settling(w: Write, operation: Row[Any]) -> Undone:
+    """Open a conflict again: what had to go holds again, and what was in doubt is."""
+    row = memories.find(w.connection, w.scope_id, operation.answer["id"])
+    if row is None or row.forgotten_at is not None or row.superseded_by is not None:
+        raise InvalidArgument(
+            f"memory {operation.answer['id']} was replaced or forgotten since; undo that first"
+        )
+    lost = set(operation.answer["superseded"])
+    back = [old.id for old in _replaced_by(w, row.id) if old.id in lost and _free(w, old)]
+    marked = w.connection.execute(
+        select(memory_rows)
+        .join(
+            memory_versions,
+            and_(
+                memory_versions.c.scope_id == memory_rows.c.scope_id,
+                memory_versions.c.memory_no == memory_rows.c.memory_no,
+            ),
+        )
+        .where(
+            memory_rows.c.scope_id == w.scope_id,
+            memory_versions.c.operation_id == operation.operation_id,
+        )
+    ).first()
+    if marked is not None:
+        back += _undo_change(w, marked, operation.operation_id).restored
+    return _undone(w, restored=back)
 
 
 def _why_purged(w: Write, item_id: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from memori import Memori
 from memori.cli import main, taking_back
 from memori.cli.output import Output
 
@@ -422,9 +423,29 @@ def test_review_lists_approves_and_rejects_what_is_quarantined(memori: Command) 
     assert memori("recall", "passwords").status == 1
     assert memori("review", "--approve", first).status == 0
     assert memori("review", "--reject", second).status == 0
-    assert memori("review", "--json").json == {"items": [], "cursor": None}
+    assert memori("review", "--json").json == {"items": [], "cursor": None, "conflicts": []}
     hits = memori("search", "--json").json["items"]
     assert [hit["id"] for hit in hits] == [first]
+
+
+def test_review_lists_and_decides_conflicts(memori: Command, database: Path) -> None:
+    with Memori(f"sqlite:///{database}") as engine:
+        for text in ("I work at Acme Boats", "I work at Globex"):
+            engine.record([{"role": "user", "content": text}], session_id="s", learn=True)
+            engine.learn()
+    [conflict] = memori("review", "--json").json["conflicts"]
+    new, old = conflict["memory"]["id"], conflict["beside"][0]["id"]
+    listed = memori("review")
+    assert f"may contradict {old}" in listed.out
+    assert "Acme" in listed.out
+    assert "--both ID" in listed.err
+    assert memori("review", "--both", new).status == 0
+    assert memori("review").err == "there is nothing to review\n"
+    assert memori("undo", "--last").status == 0
+    assert old in memori("review", "--approve", new).err
+    hits = memori("search", "--kind", "memory", "--json").json["items"]
+    assert [hit["id"] for hit in hits] == [new]
+    assert memori("review", "--approve", new).status == 1
 
 
 # Looking

@@ -41,6 +41,7 @@ async def test_the_resources_are_listed(connect: Connect, era: str) -> None:
         "memori://tables",
         "memori://sessions",
         "memori://entities",
+        "memori://activity",
         "memori://events",
     ]
     assert [found.uri_template for found in templates] == [
@@ -51,6 +52,7 @@ async def test_the_resources_are_listed(connect: Connect, era: str) -> None:
         "memori://entities{?limit}",
         "memori://entities/{name}",
         "memori://events{?limit}",
+        "memori://activity{?kind,cursor,limit}",
         "memori://tables/{table}{?cursor,limit}",
     ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,8 @@ NO_IDS = [5, None, True, b"x", [5], [None], [["x"]], {"x": 1}, Odd()]
 UNKNOWN_ID = ["", " ", "nothing", "%", "_", "'", "x" * 5_000, "a\x00b", "\ud800"]
 UNKNOWN_IDS = [*UNKNOWN_ID, ["nothing"], ["\x00"]]
 
+#: Longer than anything can be paused.
+NEVER = timedelta(days=10_000)
 OPERATION = {"operation_id": [(NAME, InvalidArgument)]}
 VALID = {
     "valid_from": [(TIME, REJECTED), (OUTSIDE_TIME, REJECTED)],
@@ -213,6 +216,22 @@ WRONG: dict[str, dict[str, list[tuple[list[Any], Expected]]]] = {
         "limit": [([*LIMIT, 201], InvalidArgument)],
         "cursor": [(CURSOR, InvalidArgument)],
     },
+    "conflicts": {"limit": [(LIMIT, InvalidArgument)]},
+    "settle": {
+        "memory_id": [(NO_ID, InvalidArgument), (UNKNOWN_ID, NotFound)],
+        "both": [([*FLAG, None], InvalidArgument)],
+        **OPERATION,
+    },
+    "pause": {
+        "duration": [(["1h", "", 60, 0.5, True, [], timedelta(0), NEVER, Odd()], InvalidArgument)]
+    },
+    "resume": {},
+    "pauses": {},
+    "activity": {
+        "kind": [(["gossip", "", 5, [], ["recall"], Odd()], InvalidArgument)],
+        "limit": [(LIMIT, InvalidArgument)],
+        "cursor": [(CURSOR, InvalidArgument)],
+    },
     "check_token": {"secret": [([5, None, b"x", [], Odd()], InvalidArgument)]},
     "flush": {"timeout": [(["1", b"1", [], True, Odd()], InvalidArgument)]},
 }
@@ -264,6 +283,7 @@ async def test_a_wrong_value_is_said_plainly_and_does_nothing(
         "restore": {"ids": memory_id},
         "undo": {"operation": "first"},
         "release": {"item_id": memory_id},
+        "settle": {"memory_id": memory_id},
         "recall": {"query": "Porto"},
         "source_turns": {"ids": memory_id},
         "get": {"item_id": memory_id},

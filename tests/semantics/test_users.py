@@ -89,6 +89,7 @@ async def test_users_come_in_pages(memori: AsyncMemori) -> None:
 
 async def test_erasing_leaves_no_row_of_a_user(memori: AsyncMemori, clock: Clock) -> None:
     await memori.remember("Eve keeps bees", user_id="eve", tags=["bee"])
+    assert (await memori.activity(user_id="eve")).items
     before = await rows_left(memori)
     await live(memori, clock, user_id="ana")
     await live(memori, clock, user_id="ana", namespace="work")

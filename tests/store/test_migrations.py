@@ -84,7 +84,7 @@ def _statements(run: Any) -> set[tuple[str, ...]]:
     found = run("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
     return {
         # A column that was added later stands in the line of the one before.
-        tuple(sorted(part.strip(" ,\t") for part in re.split(r"\n|, (?=\w+ [A-Z]+ )", bare)))
+        tuple(sorted(part.strip(" ,\t") for part in re.split(r"\n|, (?=\w+ [A-Z]+[ ,])", bare)))
         for bare in (row[0].replace('"', "") for row in found)
     }
 

@@ -53,6 +53,7 @@ def test_every_table_belongs_to_a_scope_or_to_the_database() -> None:
         "vector_scopes",
         "vectors",
         "vector_queue",
+        "activity",
     }
     for table in owned_tables():
         assert next(iter(table.primary_key)).name == "scope_id", table.name

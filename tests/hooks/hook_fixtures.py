@@ -1,0 +1,21 @@
+"""The fixture of these tests: a host whose servers end with the test.
+
+Test modules name this one in `pytest_plugins`: a second conftest.py would take the place of the
+one that other tests import from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hook_host import Host
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[Host]:
+    made = Host(tmp_path)
+    yield made
+    for server in list(made.servers):
+        made.end(server)
