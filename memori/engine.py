@@ -115,6 +115,10 @@ class Engine:
         self._learner: Agent | None = None
         self._told_cap = False
         self._uses = UseCounter(self._count_uses)
+        if self._settings.observability.opentelemetry:
+            from memori.otel import start
+
+            start()
         self._promotes = self._settings.promotion.enabled is True
         self._schedule: Schedule | None = None
         self._stored: Counter[Scope] = Counter()

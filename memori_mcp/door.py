@@ -6,6 +6,7 @@ import gc
 import logging
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 import anyio
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 CLOSE_SECONDS = 2.0
 
 _log = logging.getLogger(__name__)
+_looking: ContextVar[bool] = ContextVar("memori_mcp_looking", default=False)
 
 EngineFactory = Callable[[Settings], "AsyncMemori"]
 
@@ -76,7 +78,17 @@ class Door:
             yield
         finally:
             self._calls -= 1
-            self._called.set()
+            if not _looking.get():
+                self._called.set()
+
+    @contextmanager
+    def looking(self) -> Generator[None, None, None]:
+        """What is called inside is the server's own look, after which it need not look again."""
+        token = _looking.set(True)
+        try:
+            yield
+        finally:
+            _looking.reset(token)
 
     def next_call(self) -> anyio.Event:
         """Set at the end of the next call."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.to_thread
 
+from memori import observing
 from memori.hooks.place import Place, shared_folder
 from memori.hooks.session import (
     SessionFile,
@@ -106,6 +107,7 @@ class _Service:
         except (anyio.BrokenResourceError, anyio.EndOfStream):
             _log.debug("a hook did not wait for its answer")
         except Exception as error:
+            observing.skipped("hook", "error")
             # Only the type: the text can quote what was said.
             _log.warning("a hook was not answered: %s", type(error).__name__)
 
@@ -144,6 +146,10 @@ class _Service:
             kind = "recalled"
         new = [each for each in found if each[0] not in shown]
         block = fence(kind, [line for _, line in new], budget)
+        if block.text:
+            observing.injected("hook")
+        else:
+            observing.skipped("hook", "shown already" if found else "nothing fits")
         return {"text": block.text, "ids": [new[number][0] for number in block.kept]}
 
     async def _record(self, engine: AsyncMemori, session: SessionFile) -> None:

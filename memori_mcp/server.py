@@ -14,6 +14,7 @@ from memori_mcp.background import run_beside
 from memori_mcp.completion import add_completion
 from memori_mcp.door import Door
 from memori_mcp.logs import ensure_logging
+from memori_mcp.measuring import measure_calls
 from memori_mcp.prompts import add_prompts
 from memori_mcp.resources import add_resources
 from memori_mcp.tools import make_tools
@@ -85,6 +86,8 @@ def create_server(
         subscriptions=bus,
         **(_over_http(settings.http, held, settings.memory.namespace) if http else {}),
     )
+    telemetry = settings.observability.opentelemetry
+    measure_calls(server, counted=telemetry or (http and settings.http.metrics), spans=telemetry)
     bus.serve(server)
     add_resources(server, held)
     add_prompts(server, held)

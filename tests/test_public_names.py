@@ -16,6 +16,7 @@ from memori import AsyncMemori, Memori, errors
 NAMES = [
     "AccessToken",
     "AsyncMemori",
+    "Backlog",
     "Closed",
     "ConfigManager",
     "ConfigurationError",
@@ -72,6 +73,7 @@ NAMES = [
     "load_settings",
 ]
 VERBS = [
+    "backlog",
     "backup",
     "check_token",
     "close",
