@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.tools import Tool
 from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
-from mcp_types import CallToolResult, TextContent, ToolAnnotations
+from mcp_types import CallToolResult, InputRequiredResult, TextContent, ToolAnnotations
 from pydantic import Field
 
 from memori.errors import MemoriError
@@ -18,9 +18,13 @@ from memori_mcp.answers import output_schema
 from memori_mcp.arguments import Argument, input_schema, read_arguments
 from memori_mcp.door import Door
 from memori_mcp.failures import explain, report_unexpected
+from memori_mcp.progress import telling_progress
 
 if TYPE_CHECKING:
+    from mcp.server.mcpserver import Context
+
     from memori.api import AsyncMemori
+    from memori_mcp.consent import Consent
 
 _NO_MODEL = FuncMetadata(arg_model=ArgModelBase)
 
@@ -37,6 +41,7 @@ class Call(NamedTuple):
     """What a verb is given: the door's engine, the checked arguments and the operation's id.
 
     It writes to the namespace `home`; `personal` is the user's own beside it, if there is one.
+    `consent` is what the person said to the tool's question, if it has one.
     """
 
     engine: AsyncMemori
@@ -44,9 +49,12 @@ class Call(NamedTuple):
     operation_id: str
     home: str
     personal: str | None
+    consent: Consent = "unasked"
 
 
 Verb = Callable[[Call], Awaitable[Answer]]
+Question = Callable[[Call], Awaitable[str | None]]
+"""What a person has to agree to before a call is made; None where nobody has to."""
 
 
 class MemoryTool(Tool):
@@ -66,18 +74,18 @@ class MemoryTool(Tool):
 
     async def run(
         self, arguments: dict[str, Any], context: Any, convert_result: bool = False
-    ) -> CallToolResult:
-        """Answer one call.
+    ) -> CallToolResult | InputRequiredResult:
+        """Answer one call, or say what the client is to ask its person first.
 
         Args:
             arguments: as the client sent them.
-            context: the SDK's request context; not used.
+            context: the SDK's request context.
             convert_result: the answer always has its final form.
 
         Raises:
             ToolError: worded for the model.
         """
-        return await self.fn(arguments)
+        return await self.fn(arguments, context)
 
 
 def make_tool(
@@ -90,6 +98,7 @@ def make_tool(
     arguments: tuple[Argument, ...],
     answer: type[Any],
     annotations: ToolAnnotations,
+    question: Question | None = None,
 ) -> MemoryTool:
     """Make a tool of a verb.
 
@@ -102,15 +111,28 @@ def make_tool(
         arguments: what it takes, in the order they are shown.
         answer: the typed dictionary of its structured content.
         annotations: what a host may assume of it.
+        question: what the person has to agree to first, where the client can ask.
     """
 
-    async def call(given: dict[str, Any]) -> CallToolResult:
+    async def call(
+        given: dict[str, Any], context: Context[Any, Any]
+    ) -> CallToolResult | InputRequiredResult:
         values = read_arguments(name, arguments, given)
         operation_id = new_id()
         try:
             with door.call():
-                engine = await door.engine()
-                said = await verb(Call(engine, values, operation_id, door.home, door.personal))
+                async with telling_progress(context, door):
+                    engine = await door.engine()
+                    asked = Call(engine, values, operation_id, door.home, door.personal)
+                    wanted = None if question is None else await question(asked)
+                    if wanted is not None:
+                        from memori_mcp.consent import ask
+
+                        answered = await ask(context, wanted)
+                        if isinstance(answered, InputRequiredResult):
+                            return answered
+                        asked = asked._replace(consent=answered)
+                    said = await verb(asked)
         except MemoriError as error:
             raise ToolError(explain(error)) from error
         except ToolError:

@@ -59,6 +59,11 @@ class Door:
         return self._calls > 0
 
     @property
+    def is_open(self) -> bool:
+        """Whether the engine is open."""
+        return self._engine is not None
+
+    @property
     def home(self) -> str:
         """The namespace that the call under way writes to."""
         whom = acting.get()

@@ -23,6 +23,9 @@ from memori_mcp.updates import Updates
 if TYPE_CHECKING:
     from memori.config import HttpSettings
 
+#: Milliseconds a client may keep the lists; a newer version may have others.
+LISTS_KEPT_MS = 600_000
+
 #: What a host may put before a model. The key rule comes first: some hosts cut the rest.
 INSTRUCTIONS = """\
 Recall before you answer, remember when you learn. This server keeps what the user said across \
@@ -83,6 +86,7 @@ def create_server(
         version=package_version(),
         tools=list(make_tools(held)),
         lifespan=lifespan,
+        cache_hints=_cache_hints(),
         subscriptions=bus,
         **(_over_http(settings.http, held, settings.memory.namespace) if http else {}),
     )
@@ -93,6 +97,21 @@ def create_server(
     add_prompts(server, held)
     add_completion(server, held)
     return server
+
+
+def _cache_hints() -> dict[Any, Any]:
+    """What a client of 2026-07-28 may keep: the lists are the same for everybody, for as long as
+    this version of the program runs. What a resource says is never to be kept."""
+    from mcp.server.caching import CacheHint
+
+    kept = CacheHint(ttl_ms=LISTS_KEPT_MS, scope="public")
+    return dict.fromkeys(
+        (
+            *("server/discover", "tools/list", "prompts/list"),
+            *("resources/list", "resources/templates/list"),
+        ),
+        kept,
+    )
 
 
 def _over_http(settings: HttpSettings, door: Door, namespace: str) -> dict[str, Any]:
