@@ -120,19 +120,18 @@ def make_tool(
         values = read_arguments(name, arguments, given)
         operation_id = new_id()
         try:
-            with door.call():
-                async with telling_progress(context, door):
-                    engine = await door.engine()
-                    asked = Call(engine, values, operation_id, door.home, door.personal)
-                    wanted = None if question is None else await question(asked)
-                    if wanted is not None:
-                        from memori_mcp.consent import ask
+            with door.call(), telling_progress(context, door):
+                engine = await door.engine()
+                asked = Call(engine, values, operation_id, door.home, door.personal)
+                wanted = None if question is None else await question(asked)
+                if wanted is not None:
+                    from memori_mcp.consent import ask
 
-                        answered = await ask(context, wanted)
-                        if isinstance(answered, InputRequiredResult):
-                            return answered
-                        asked = asked._replace(consent=answered)
-                    said = await verb(asked)
+                    answered = await ask(context, wanted)
+                    if isinstance(answered, InputRequiredResult):
+                        return answered
+                    asked = asked._replace(consent=answered)
+                said = await verb(asked)
         except MemoriError as error:
             raise ToolError(explain(error)) from error
         except ToolError:

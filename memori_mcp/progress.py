@@ -9,8 +9,9 @@ how many seconds it has been.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+import logging
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,38 +22,40 @@ if TYPE_CHECKING:
 #: Seconds between two notifications; a call that takes less sends none.
 EVERY = 1.0
 
+_log = logging.getLogger(__name__)
 
-@asynccontextmanager
-async def telling_progress(context: Context[Any, Any], door: Door) -> AsyncGenerator[None]:
+
+@contextmanager
+def telling_progress(context: Context[Any, Any], door: Door) -> Generator[None]:
     """Tell the client now and then that its call is under way, while this lasts.
 
     Args:
-        context: of the call; without a progress token nothing is sent.
+        context: of the call; to a client that gave no progress token nothing is sent.
         door: where the engine is.
     """
-    if not _is_wanted(context):
-        yield
-        return
-    telling = asyncio.create_task(_tell(context, door))
+    telling: asyncio.Task[None] | None = None
+
+    def begin() -> None:
+        nonlocal telling
+        telling = asyncio.create_task(_tell(context, door))
+
+    # Most calls are over by then, and have cost a timer.
+    timer = asyncio.get_running_loop().call_later(EVERY, begin)
     try:
         yield
     finally:
-        telling.cancel()
-        await asyncio.wait([telling])
-
-
-def _is_wanted(context: Context[Any, Any]) -> bool:
-    try:
-        meta = context.request_context.meta
-    except ValueError:  # called from Python, by no client
-        return False
-    return meta is not None and "progress_token" in meta
+        timer.cancel()
+        if telling is not None:
+            telling.cancel()
 
 
 async def _tell(context: Context[Any, Any], door: Door) -> None:
-    seconds = 0.0
-    while True:
-        await asyncio.sleep(EVERY)
-        seconds += EVERY
-        doing = "working" if door.is_open else "opening the memory"
-        await context.report_progress(seconds, message=f"{doing}, {seconds:g} s so far")
+    seconds = EVERY
+    try:
+        while True:
+            doing = "working" if door.is_open else "opening the memory"
+            await context.report_progress(seconds, message=f"{doing}, {seconds:g} s so far")
+            await asyncio.sleep(EVERY)
+            seconds += EVERY
+    except Exception as error:  # whoever asked has left, or the call came from no client
+        _log.debug("progress could not be told: %s", type(error).__name__)
