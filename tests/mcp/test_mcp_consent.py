@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import httpx2
 import pytest
-from http_servers import Serve
+from http_servers import Alternating, Serve
 from mcp import Client, StdioServerParameters
 from mcp.client.sse import sse_client
 from mcp.client.stdio import stdio_client
@@ -199,22 +199,9 @@ async def test_a_replica_is_answered_what_another_asked(serve: Serve, database_u
     key = {"MEMORI_HTTP__STATE_KEY": "k" * 40}
     replicas = [serve("http", "--auth", "token", **key) for _ in range(2)]
     person = Person(YES)
-    turn = 0
-
-    class Alternating(httpx2.AsyncHTTPTransport):
-        """A load balancer: each request goes to the next replica."""
-
-        async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-            nonlocal turn
-            turn += 1
-            port = httpx2.URL(replicas[turn % 2].url).port
-            request.url = request.url.copy_with(port=port)
-            request.headers["host"] = f"127.0.0.1:{port}"
-            return await super().handle_async_request(request)
-
     headers = {"Authorization": f"Bearer {token}"}
     async with (
-        httpx2.AsyncClient(headers=headers, transport=Alternating()) as http,
+        httpx2.AsyncClient(headers=headers, transport=Alternating(replicas)) as http,
         Client(
             streamable_http_client(replicas[0].url, http_client=http), elicitation_callback=person
         ) as client,
