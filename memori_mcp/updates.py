@@ -175,18 +175,20 @@ async def watch(door: Door, updates: Updates) -> None:
     """
     called = door.next_call()
     await door.opened()
+    joined = updates.joined()
     known: dict[Watched, bytes] = {}
     while True:
-        joined = updates.joined()
         with anyio.move_on_after(LOOK_EVERY):
             await _either(called, joined)
-        was_called = called.is_set()
+        was_called, has_joined = called.is_set(), joined.is_set()
         if was_called:
             await anyio.sleep(GATHER)
-        called = door.next_call()
+        called, joined = door.next_call(), updates.joined()  # before anything is looked at
         wanted = updates.wanted
         known = {watched: said for watched, said in known.items() if watched in wanted}
-        for watched in sorted(wanted - known.keys() if not was_called else wanted, key=_order):
+        # Whoever has just begun needs to be known of only; the rest was looked at before.
+        looked_at = wanted - known.keys() if has_joined and not was_called else wanted
+        for watched in sorted(looked_at, key=_order):
             try:
                 with act(watched[0]), door.looking():
                     said = await updates.look(watched[1])
