@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
@@ -52,6 +52,7 @@ class Door:
         self._connections = 0
         self._calls = 0
         self._called = anyio.Event()
+        self._when_open: list[Callable[[], Awaitable[None]]] = []
 
     @property
     def busy(self) -> bool:
@@ -134,6 +135,8 @@ class Door:
                 # What is loaded by now stays. Looking through it again and again for garbage would
                 # stop every call, and a writer with the lock, for some 50 ms now and then.
                 gc.freeze()
+                for each in self._when_open:
+                    await each()
                 self._opened.set()
             return self._engine
 
@@ -148,6 +151,14 @@ class Door:
                 await self._close(engine)
                 raise
             return engine
+
+    def when_open(self, first: Callable[[], Awaitable[None]]) -> None:
+        """Do something when a call has opened the engine, before that call goes on.
+
+        Args:
+            first: must be quick, and must not raise.
+        """
+        self._when_open.append(first)
 
     async def opened(self) -> None:
         """Wait until a call has opened the engine."""

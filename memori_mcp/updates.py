@@ -173,10 +173,27 @@ async def watch(door: Door, updates: Updates) -> None:
         door: where the engine is; until a call has opened it nothing is read.
         updates: who listens.
     """
+    known: dict[Watched, bytes] = {}
+
+    async def look(at: Iterable[Watched], *, tell: bool) -> None:
+        for watched in sorted(at, key=_order):
+            try:
+                with act(watched[0]), door.looking():
+                    said = await updates.look(watched[1])
+            except Exception as error:
+                # Only the type: a database error's text can quote what was stored.
+                _log.debug("a resource could not be read: %s", type(error).__name__)
+                continue
+            before = known.setdefault(watched, said)
+            known[watched] = said
+            if tell and before != said:
+                await updates.tell(watched)
+
+    # Whoever listens already must hear of what the very first call changes.
+    door.when_open(lambda: look(updates.wanted, tell=False))
     called = door.next_call()
     await door.opened()
     joined = updates.joined()
-    known: dict[Watched, bytes] = {}
     while True:
         with anyio.move_on_after(LOOK_EVERY):
             await _either(called, joined)
@@ -185,22 +202,11 @@ async def watch(door: Door, updates: Updates) -> None:
             await anyio.sleep(GATHER)
         called, joined = door.next_call(), updates.joined()  # before anything is looked at
         wanted = updates.wanted
-        known = {watched: said for watched, said in known.items() if watched in wanted}
+        for gone in known.keys() - wanted:
+            del known[gone]
         # Whoever has just begun needs to be known of only; the rest was looked at before.
-        looked_at = wanted - known.keys() if has_joined and not was_called else wanted
-        for watched in sorted(looked_at, key=_order):
-            try:
-                with act(watched[0]), door.looking():
-                    said = await updates.look(watched[1])
-            except Exception as error:
-                # Only the type: a database error's text can quote what was stored.
-                _log.debug("a resource could not be read: %s", type(error).__name__)
-                continue
-            # Somebody who began to listen before anything was read may have missed this change.
-            before = known.get(watched, b"" if was_called else said)
-            known[watched] = said
-            if before != said:
-                await updates.tell(watched)
+        only_new = has_joined and not was_called
+        await look(wanted - known.keys() if only_new else wanted, tell=True)
 
 
 async def _either(*events: anyio.Event) -> None:
