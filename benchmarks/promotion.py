@@ -15,7 +15,7 @@ import json
 import sqlite3
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime, timedelta
@@ -27,6 +27,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from benchmarks.calls import BLOCK
+from benchmarks.places import Files, Server
 from benchmarks.report import Progress, surroundings, table
 from benchmarks.synthetic import generate
 from benchmarks.targets import Target, render_targets
@@ -119,6 +120,39 @@ class Stopwatch:
         self.longest = 0.0
 
 
+class ServerStopwatch:
+    """Times every write of an engine on a server, from the start of its transaction until the
+    answer to COMMIT is there."""
+
+    def __init__(self, memori: AsyncMemori) -> None:
+        self.longest = 0.0
+        database: Any = memori._database  # pyright: ignore[reportPrivateUsage]  # the one way to every write
+        write: Callable[..., Awaitable[object]] = database.write
+
+        async def timed(
+            transaction: Callable[[Connection], object], *, wait: float | None = None
+        ) -> object:
+            def held(connection: Connection) -> object:
+                nonlocal began
+                began = time.perf_counter()
+                return transaction(connection)
+
+            began = time.perf_counter()
+            try:
+                return await write(held, wait=wait)
+            finally:
+                self.longest = max(self.longest, (time.perf_counter() - began) * 1_000)
+
+        database.write = timed
+
+    async def leave_log(self) -> None:
+        """A server writes its log back by itself."""
+
+    def restart(self) -> None:
+        """Forget what was timed."""
+        self.longest = 0.0
+
+
 def rows_of(scope_id: int, key: bytes, count: int, now: datetime) -> Iterator[dict[str, Any]]:
     """Rows of `memories`, of all categories and many degrees of importance, none twice."""
     texts = generate(min(count, _TEXTS), queries=1).memories
@@ -180,15 +214,15 @@ async def fill(memori: AsyncMemori, user: str, count: int, now: datetime) -> Non
 
 
 async def measure_passes(
-    folder: Path, large: int, owners: int, each: int, progress: Progress
+    url: str, large: int, owners: int, each: int, progress: Progress
 ) -> list[Pass]:
     """Promote everywhere, where something changed, and where nothing did."""
     clock = Clock()
     passes: list[Pass] = []
-    async with AsyncMemori(f"sqlite:///{folder / 'promotion.db'}", clock=clock) as memori:
+    async with AsyncMemori(url, clock=clock) as memori:
         progress.say(f"filling {large:,} memories of one owner")
         await fill(memori, LARGE, large, clock.now)
-        watch = Stopwatch(memori)
+        watch = (Stopwatch if url.startswith("sqlite") else ServerStopwatch)(memori)
         await watch.leave_log()
         gc.freeze()  # as the server does
 
@@ -268,14 +302,24 @@ def targets_of(passes: Sequence[Pass], timings: Mapping[str, Timing]) -> list[Ta
     ]
 
 
-def measure(sizes: Sizes, progress: Progress) -> tuple[list[Pass], Mapping[str, Timing]]:
-    """Everything, on files that are gone afterwards."""
+def measure(
+    sizes: Sizes, progress: Progress, database: str | None = None
+) -> tuple[list[Pass], Mapping[str, Timing]]:
+    """Everything, on files that are gone afterwards.
+
+    Args:
+        sizes: how much.
+        progress: told what is going on.
+        database: a server, by the URL of a database there, where the runs are measured instead.
+    """
     with TemporaryDirectory(prefix="memori-promotion-") as root:
         folder = Path(root)
         timings = asyncio.run(measure_context(folder, sizes.context, sizes.samples, progress))
-        passes = asyncio.run(
-            measure_passes(folder, sizes.memories, sizes.owners, sizes.each, progress)
-        )
+        with Files(folder, "full") if database is None else Server(database) as place:
+            url = place.new_database("promotion")
+            passes = asyncio.run(
+                measure_passes(url, sizes.memories, sizes.owners, sizes.each, progress)
+            )
     return passes, timings
 
 
@@ -310,10 +354,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             metavar="N",
             help=f"{size.metadata['help']} ({size.default:,})",
         )
+    parser.add_argument(
+        "--database",
+        metavar="URL",
+        help="measure the runs in a database of its own on the server of this one",
+    )
     parser.add_argument("--json", type=Path, metavar="OUT", help="also write everything here")
     given = vars(parser.parse_args(argv))
     out: Path | None = given.pop("json")
-    found = measure(Sizes(**given), Progress())
+    database: str | None = given.pop("database")
+    found = measure(Sizes(**given), Progress(), database)
     targets = targets_of(*found)
     print(render(*found), end="\n\n")
     print(render_targets("target", targets))

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from memori.learn.worker import Worker
     from memori.promote.schedule import Schedule
     from memori.recall.meaning import Meaning
+    from memori.store.uses import Used
 
 T = TypeVar("T")
 _log = logging.getLogger("memori")
@@ -43,6 +44,8 @@ _log = logging.getLogger("memori")
 embedding_limit: ContextVar[float | None] = ContextVar("memori_embedding_limit", default=None)
 #: Seconds that writing what was counted, or giving a lease back, may take: nobody waits for it.
 COUNT_SECONDS = 0.5
+#: Memories whose uses are written in one transaction.
+_COUNTED_AT_ONCE = 50
 #: How often a process that stays open looks for what has come due.
 _MAINTAIN_EVERY = timedelta(days=1)
 #: How often the retention rules are applied to a database, by whichever process.
@@ -200,7 +203,7 @@ class Engine:
         if self._opened and self._pid == os.getpid():
             if self._schedule is not None:
                 await self._schedule.close()
-            await self._uses.close()
+            await self._uses.flush()
         database, self._database = self._database, None
         if database is not None and self._pid == os.getpid():
             async with self._opening:
@@ -280,13 +283,18 @@ class Engine:
         database = await self._open()
         half_life, now = self._settings.promotion.use_half_life_days, self._clock()
 
-        def write(connection: Connection) -> None:
-            for scope, counted in used.items():
-                known = scopes.find_scope(connection, scope)
-                if known is not None:
-                    uses.add(connection, known.scope_id, counted, now, half_life)
+        def write(connection: Connection, scope: Scope, counted: Mapping[str, Used]) -> None:
+            known = scopes.find_scope(connection, scope)
+            if known is not None:
+                uses.add(connection, known.scope_id, counted, now, half_life)
 
-        await database.write(write, wait=COUNT_SECONDS)
+        for scope, counted in used.items():
+            # A few at a time: others wait for the lock no longer than for any write.
+            ids = sorted(counted)
+            for at in range(0, len(ids), _COUNTED_AT_ONCE):
+                some = {each: counted[each] for each in ids[at : at + _COUNTED_AT_ONCE]}
+                one = partial(write, scope=scope, counted=some)
+                await database.write(one, wait=COUNT_SECONDS)
 
     def _time(self, connection: Connection) -> datetime:
         """The clock of leases: the database's, unless this object was given one."""

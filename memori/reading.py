@@ -228,7 +228,7 @@ class Reading(Engine):
         now = self._clock()
         wanted = self._readable(user_id, namespace)
         meaning = await self._ask(task)
-        never = self._settings.promotion.never_promote
+        promotion = self._settings.promotion
         context = await self._read(
             wanted,
             lambda connection, readable: build_context(
@@ -238,8 +238,9 @@ class Reading(Engine):
                 now=now,
                 max_tokens=max_tokens,
                 meaning=meaning,
-                never=never,
-                profile=self._settings.promotion.profile,
+                never=promotion.never_promote,
+                min_trust=promotion.min_trust,
+                profile=promotion.profile,
             ),
         )
         self._uses.shown(wanted[0].user_id, context)

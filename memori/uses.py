@@ -1,6 +1,7 @@
 """Uses of memories, collected in memory and written now and then: no read waits for a write.
 
-What was not written when a process dies is lost: uses of at most `FLUSH_SECONDS`.
+What was not written when a process dies is lost: uses of at most `FLUSH_SECONDS`, and of about
+`_WRITTEN_AT` memories.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from memori.store.uses import Used
 _log = logging.getLogger("memori")
 #: Seconds after the first use that they are written.
 FLUSH_SECONDS = 30.0
-#: So many memories are written at once, and the rest later.
+#: Once so many memories were used, they are written without waiting longer.
+_WRITTEN_AT = 200
+#: Uses of so many are kept at most; more are left out while a database does not take any.
 _MOST = 1_000
 #: Of one recall's hits, how many count as used: those further down are there by chance.
 _COUNTED = 5
@@ -62,6 +65,8 @@ class UseCounter:
 
     async def flush(self) -> None:
         """Write what was counted. A failure loses it, and is only logged."""
+        if self._task is not None and self._task is not asyncio.current_task():
+            await asyncio.wait([self._task])  # what it writes is wanted too
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -72,12 +77,6 @@ class UseCounter:
             await self._write(used)
         except Exception as error:  # counts are not worth an error to anybody
             _log.debug("uses were not counted: %s", type(error).__name__)
-
-    async def close(self) -> None:
-        """Write what was counted, and stop."""
-        if self._task is not None:
-            await asyncio.wait([self._task])
-        await self.flush()
 
     def _of(self, scope: Scope, memory_id: str) -> Used:
         of_scope = self._used.setdefault(scope, {})
@@ -93,7 +92,15 @@ class UseCounter:
         if anything and self._timer is None:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(FLUSH_SECONDS, self._begin)
+        if self._count >= _WRITTEN_AT:
+            self._begin()
 
     def _begin(self) -> None:
-        self._timer = None
-        self._task = asyncio.get_running_loop().create_task(self.flush())
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self.flush())
+        else:  # one is being written; what was counted since goes with the next
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(FLUSH_SECONDS, self._begin)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -13,12 +14,17 @@ from memori_mcp.door import Door
 from memori_mcp.hook_service import serve_hooks
 from memori_mcp.updates import Updates, watch
 
+if TYPE_CHECKING:
+    from memori.api import AsyncMemori
+
 #: Wait between the first call and the first run, in seconds: a burst of first calls goes before.
 FIRST_PAUSE = 60.0
 #: Wait between two runs, in seconds.
 PAUSE = 3_600.0
 #: Wait after a failed run, in seconds; doubled after each further one, up to `PAUSE`.
 RETRY_PAUSE = 120.0
+#: Seconds that a server nobody calls waits before it looks whether promotion is due.
+UNASKED = 120.0
 
 #: Wait between two looks at what is still to be learnt, where somebody counts it.
 BACKLOG_PAUSE = 15.0
@@ -70,7 +76,8 @@ async def maintain(door: Door) -> None:
 
 
 async def promote(door: Door) -> None:
-    """Keep short-term memory up to date until cancelled, once a call has opened the engine.
+    """Keep short-term memory up to date until cancelled, once a call has opened the engine, or
+    after a while without one: other processes write too.
 
     A failing run is logged, shown in the statistics and tried again later; it never ends the
     server.
@@ -78,8 +85,11 @@ async def promote(door: Door) -> None:
     Args:
         door: where the engine is.
     """
-    await door.opened()
-    schedule = (await door.engine()).schedule()
+    if door.settings.promotion.enabled is False:
+        return
+    with anyio.move_on_after(UNASKED):
+        await door.opened()
+    schedule = (await _open(door)).schedule()
     if schedule is not None:
         await schedule.run()
 
@@ -102,3 +112,17 @@ async def tell_backlog(door: Door) -> None:
             # Only the type: a database error's text can quote what was stored.
             _log.warning("what waits could not be counted: %s", type(error).__name__)
         await anyio.sleep(BACKLOG_PAUSE)
+
+
+async def _open(door: Door) -> AsyncMemori:
+    """The engine, as soon as it can be opened."""
+    retry = RETRY_PAUSE
+    while True:
+        try:
+            return await door.engine()
+        except Exception as error:
+            # Only the type: a database error's text can quote what was stored.
+            _log.warning("promotion waits type=%s retry_in=%gs", type(error).__name__, retry)
+            with anyio.move_on_after(retry):
+                await door.opened()
+            retry = min(retry * 2, PAUSE)

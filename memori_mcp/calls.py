@@ -120,7 +120,8 @@ def make_tool(
         values = read_arguments(name, arguments, given)
         operation_id = new_id()
         try:
-            with door.call(), telling_progress(context, door):
+            changes = not annotations.read_only_hint
+            with door.call(changes=changes), telling_progress(context, door):
                 engine = await door.engine()
                 asked = Call(engine, values, operation_id, door.home, door.personal)
                 wanted = None if question is None else await question(asked)

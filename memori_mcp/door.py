@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
@@ -52,7 +52,8 @@ class Door:
         self._connections = 0
         self._calls = 0
         self._called = anyio.Event()
-        self._when_open: list[Callable[[], Awaitable[None]]] = []
+        #: Told at the start and the end of a call that may change something.
+        self.on_change: Callable[[], None] | None = None
 
     @property
     def busy(self) -> bool:
@@ -77,13 +78,19 @@ class Door:
         return None if acting.get() is not None or own == self.home else own
 
     @contextmanager
-    def call(self) -> Generator[None, None, None]:
-        """Count a call as under way."""
+    def call(self, *, changes: bool = False) -> Generator[None, None, None]:
+        """Count a call as under way.
+
+        Args:
+            changes: it may change something.
+        """
         self._calls += 1
+        self._told_of(changes)
         try:
             yield
         finally:
             self._calls -= 1
+            self._told_of(changes)
             if not _looking.get():
                 self._called.set()
 
@@ -95,6 +102,14 @@ class Door:
             yield
         finally:
             _looking.reset(token)
+
+    def _told_of(self, changes: bool) -> None:
+        if changes and self.on_change is not None:
+            self.on_change()
+
+    def nudge(self) -> None:
+        """Let who waits for the next call go on without one."""
+        self._called.set()
 
     def next_call(self) -> anyio.Event:
         """Set at the end of the next call."""
@@ -135,8 +150,6 @@ class Door:
                 # What is loaded by now stays. Looking through it again and again for garbage would
                 # stop every call, and a writer with the lock, for some 50 ms now and then.
                 gc.freeze()
-                for each in self._when_open:
-                    await each()
                 self._opened.set()
             return self._engine
 
@@ -151,14 +164,6 @@ class Door:
                 await self._close(engine)
                 raise
             return engine
-
-    def when_open(self, first: Callable[[], Awaitable[None]]) -> None:
-        """Do something when a call has opened the engine, before that call goes on.
-
-        Args:
-            first: must be quick, and must not raise.
-        """
-        self._when_open.append(first)
 
     async def opened(self) -> None:
         """Wait until a call has opened the engine."""

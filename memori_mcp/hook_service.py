@@ -101,7 +101,7 @@ class _Service:
         try:
             async with stream:
                 asked = json.loads(await _line(stream))
-                with self._door.call():
+                with self._door.call(changes=True):
                     answer = await self._do(await self._door.engine(), asked)
                 await stream.send(json.dumps(answer).encode() + b"\n")
         except (anyio.BrokenResourceError, anyio.EndOfStream):

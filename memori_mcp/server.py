@@ -92,7 +92,7 @@ def create_server(
     )
     telemetry = settings.observability.opentelemetry
     measure_calls(server, counted=telemetry or (http and settings.http.metrics), spans=telemetry)
-    bus.serve(server)
+    bus.serve(server, held)
     add_resources(server, held)
     add_prompts(server, held)
     add_completion(server, held)

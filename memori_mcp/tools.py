@@ -11,7 +11,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import ToolAnnotations
 
 from memori.errors import NotFound
-from memori.model import CATEGORIES, MAX_MEMORY_CHARS, Forgotten, Receipt
+from memori.model import CATEGORIES, MAX_MEMORY_CHARS, Forgotten, Memory, Receipt
 from memori_mcp import render
 from memori_mcp.answers import ContextAnswer, ForgottenAnswer, ItemsAnswer, ReceiptAnswer
 from memori_mcp.arguments import choice, flag, integer, number, text, texts, when
@@ -247,10 +247,34 @@ async def _update_memory(call: Call) -> Answer:
             "tags, pinned or valid_until."
         )
 
-    def update(namespace: str | None) -> Awaitable[Receipt]:
-        return call.engine.update(**call.given, operation_id=call.operation_id, namespace=namespace)
+    async def update(namespace: str | None) -> Receipt:
+        if call.given.get("pinned", False):
+            await _refuse_to_vouch(call, namespace)
+        return await call.engine.update(
+            **call.given, operation_id=call.operation_id, namespace=namespace
+        )
 
     return _receipt(await _where_it_is(call, update))
+
+
+async def _refuse_to_vouch(call: Call, namespace: str | None) -> None:
+    """A pin lets into every context what is not trusted: that is a person's word, not a model's,
+    which may have read it in the very text that asks for it.
+
+    Raises:
+        ToolError: nobody has confirmed the memory.
+    """
+    memory_id: str = call.given["memory_id"]
+    memory = await call.engine.get(memory_id, namespace=namespace)
+    least = call.engine.settings.promotion.min_trust
+    if not isinstance(memory, Memory) or memory.pinned or memory.trust >= least:
+        return
+    [entry] = await call.engine.short_term(why=memory_id, namespace=namespace)
+    if not entry.confirmed:
+        raise ToolError(
+            f"Nothing was changed. This memory is not the user's word (source {memory.source}), so "
+            f"only a person can put it first: ask the user to run `memori confirm {memory_id}`."
+        )
 
 
 async def _forget(call: Call) -> Answer:

@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from mcp.server.mcpserver.exceptions import ResourceError
 from mcp.server.subscriptions import InMemorySubscriptionBus, ResourceUpdated, ServerEvent
+from mcp.shared.exceptions import MCPError
 from mcp_types import (
+    METHOD_NOT_FOUND,
     EmptyResult,
     SubscribeRequestParams,
     SubscriptionsListenRequestParams,
@@ -41,6 +43,11 @@ _LISTEN = "subscriptions/listen"
 #: Which resources the stream that is being opened asks for.
 _asked: ContextVar[frozenset[str]] = ContextVar("memori_mcp_asked", default=frozenset())
 
+_CANNOT_TELL = (
+    "this server keeps no sessions over HTTP, so it cannot notify clients of this protocol "
+    "version: connect by stdio or SSE, or listen as of 2026-07-28 (subscriptions/listen)"
+)
+
 _log = logging.getLogger(__name__)
 
 Watched = tuple[Acting | None, str]
@@ -59,7 +66,8 @@ class Updates(InMemorySubscriptionBus):
             object, tuple[Acting | None, frozenset[str], Callable[[ServerEvent], None]]
         ] = {}
         self._sessions: dict[Any, tuple[Acting | None, set[str], Any]] = {}
-        self._joined = anyio.Event()
+        self._touched: set[Acting | None] = set()
+        self._joined: Callable[[], None] = lambda: None
         self._handler: Any = None
         self._server: MCPServer[Door] | None = None
 
@@ -70,17 +78,22 @@ class Updates(InMemorySubscriptionBus):
         sessions = ((whom, uri) for whom, uris, _ in self._sessions.values() for uri in uris)
         return {*streams, *sessions}
 
-    def joined(self) -> anyio.Event:
-        """Set when the next one begins to listen."""
-        if self._joined.is_set():
-            self._joined = anyio.Event()
-        return self._joined
+    def touch(self) -> None:
+        """Note that a call may have changed what those hear of for whom it acts."""
+        whom = acting.get()
+        if any(listens_for == whom for listens_for, _ in self.wanted):
+            self._touched.add(whom)
+
+    def take_touched(self) -> set[Acting | None]:
+        """For whom something may have changed since this was asked last, while they listened."""
+        touched, self._touched = self._touched, set()
+        return touched
 
     def subscribe(self, listener: Callable[[ServerEvent], None]) -> Callable[[], None]:
         """Add a stream; the answer takes it away, however often it is called."""
         leave, token = super().subscribe(listener), object()
         self._streams[token] = acting.get(), _asked.get(), listener
-        self._joined.set()
+        self._joined()
 
         def unsubscribe() -> None:
             self._streams.pop(token, None)
@@ -127,12 +140,14 @@ class Updates(InMemorySubscriptionBus):
         if self._handler is not None:
             self._handler.close()
 
-    def serve(self, server: MCPServer[Door]) -> None:
+    def serve(self, server: MCPServer[Door], door: Door) -> None:
         """Let clients of every protocol version say what they want to hear of.
 
         Args:
             server: whose clients.
+            door: whose calls may change something.
         """
+        door.on_change, self._joined = self.touch, door.nudge
         lowlevel: Any = server._lowlevel_server  # pyright: ignore[reportPrivateUsage]  # the SDK's own seam for methods it has no decorator for
         self._server = server
         self._handler = handler = lowlevel.get_request_handler(_LISTEN).handler
@@ -146,13 +161,15 @@ class Updates(InMemorySubscriptionBus):
 
         async def subscribe(ctx: Any, params: SubscribeRequestParams) -> EmptyResult:
             connection = ctx.session._connection  # a session is made anew for each request
+            if not connection.has_standalone_channel:
+                raise MCPError(METHOD_NOT_FOUND, _CANNOT_TELL)
             if connection not in self._sessions:
                 connection.exit_stack.callback(self._sessions.pop, connection, None)
                 self._sessions[connection] = acting.get(), set(), ctx.session
             _, uris, _ = self._sessions[connection]
             if len(uris) < MOST_WATCHED:
                 uris.add(str(params.uri))
-            self._joined.set()
+            self._joined()
             return EmptyResult()
 
         async def unsubscribe(ctx: Any, params: UnsubscribeRequestParams) -> EmptyResult:
@@ -173,10 +190,18 @@ async def watch(door: Door, updates: Updates) -> None:
         door: where the engine is; until a call has opened it nothing is read.
         updates: who listens.
     """
+    await door.opened()
     known: dict[Watched, bytes] = {}
-
-    async def look(at: Iterable[Watched], *, tell: bool) -> None:
-        for watched in sorted(at, key=_order):
+    called = door.next_call()
+    while True:
+        with anyio.move_on_after(LOOK_EVERY):
+            await called.wait()
+            await anyio.sleep(GATHER)
+        # Before anything is read: what comes from here on is looked at next time.
+        called, wanted, touched = door.next_call(), updates.wanted, updates.take_touched()
+        for gone in known.keys() - wanted:
+            del known[gone]
+        for watched in sorted(wanted, key=_order):
             try:
                 with act(watched[0]), door.looking():
                     said = await updates.look(watched[1])
@@ -184,40 +209,11 @@ async def watch(door: Door, updates: Updates) -> None:
                 # Only the type: a database error's text can quote what was stored.
                 _log.debug("a resource could not be read: %s", type(error).__name__)
                 continue
-            before = known.setdefault(watched, said)
+            # What it was before the first look nobody knows, only that a call came between.
+            changed = known[watched] != said if watched in known else watched[0] in touched
             known[watched] = said
-            if tell and before != said:
+            if changed:
                 await updates.tell(watched)
-
-    # Whoever listens already must hear of what the very first call changes.
-    door.when_open(lambda: look(updates.wanted, tell=False))
-    called = door.next_call()
-    await door.opened()
-    joined = updates.joined()
-    while True:
-        with anyio.move_on_after(LOOK_EVERY):
-            await _either(called, joined)
-        was_called, has_joined = called.is_set(), joined.is_set()
-        if was_called:
-            await anyio.sleep(GATHER)
-        called, joined = door.next_call(), updates.joined()  # before anything is looked at
-        wanted = updates.wanted
-        for gone in known.keys() - wanted:
-            del known[gone]
-        # Whoever has just begun needs to be known of only; the rest was looked at before.
-        only_new = has_joined and not was_called
-        await look(wanted - known.keys() if only_new else wanted, tell=True)
-
-
-async def _either(*events: anyio.Event) -> None:
-    async with anyio.create_task_group() as tasks:
-
-        async def wait(event: anyio.Event) -> None:
-            await event.wait()
-            tasks.cancel_scope.cancel()
-
-        for event in events:
-            tasks.start_soon(wait, event)
 
 
 def _bounded(uris: Iterable[str]) -> frozenset[str]:

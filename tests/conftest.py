@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,13 @@ from memori.store import migrate
 #: Every database that the semantics suite runs on. A new one is added here and in `_prepare`.
 DATABASES = ("sqlite-file", "sqlite-memory", "postgresql", "mariadb")
 SERVERS = tuple(servers.DEFAULTS)
+
+if find_spec("hypothesis") is not None:  # the client libraries' tests also run without it
+    from hypothesis import settings
+
+    # How long an example takes says how busy a machine is, not whether the code is right.
+    settings.register_profile("untimed", settings.default, deadline=None)
+    settings.load_profile("untimed")
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,15 @@ from memori.learn.sentences import earnest_sentences
 from memori.learn.statements import (
     ADVERB,
     Build,
+    Made,
     about,
     age,
     birthday,
     born,
+    decision,
     diet,
     employer,
+    family,
     favourite,
     from_now_on,
     habit,
@@ -31,12 +34,13 @@ from memori.learn.statements import (
     occupation,
     order,
     owns,
+    parent,
     place,
     project,
     status,
 )
-from memori.learn.vocabulary import DIETS, KIN, PETS
-from memori.learn.wording import clauses, third_person
+from memori.learn.vocabulary import CLOSE_KIN, DIETS, KIN, PETS
+from memori.learn.wording import clauses, points_elsewhere, third_person
 from memori.model import Category
 
 #: How sure a rule is of what it makes; with a doubt in the sentence, much less.
@@ -65,8 +69,10 @@ class _Rule:
 def learn_from(turn: Heard) -> Iterator[Learnt]:
     """The plain statements in one turn."""
     seen: set[str] = set()
+    before = ""
     for sentence in earnest_sentences(turn.text):
-        asked = _remember_that(turn, sentence.text) if turn.speaker is None else None
+        asked = _remember_that(turn, sentence.text, before) if turn.speaker is None else None
+        before = sentence.text
         for learnt in [asked] if asked else _statements(turn, sentence.text):
             if learnt.content in seen:
                 continue
@@ -94,7 +100,7 @@ _ASKED = re.compile(
 )
 
 
-def _remember_that(turn: Heard, sentence: str) -> Learnt | None:
+def _remember_that(turn: Heard, sentence: str, before: str) -> Learnt | None:
     asked = _ASKED.fullmatch(sentence)
     if asked is None:
         return None
@@ -103,6 +109,8 @@ def _remember_that(turn: Heard, sentence: str) -> Learnt | None:
         return None
     for learnt in _statements(turn, what):
         return replace(learnt, importance=max(learnt.importance, 0.8))
+    if before and points_elsewhere(what):
+        what = f"{third_person(before.rstrip(' .!'))}; {what}"  # whose train it is that arrives
     return Learnt(
         content=f"{_who(turn)} asked to remember: {what}",
         category="fact",
@@ -251,7 +259,8 @@ _RULES = (
         "fact", 0.6, kin,
     ),
     _rule(
-        rf"{_I}have (?P<many>an?|one|two|three|four|five|\d) (?P<what>(?:[\w-]+ ){{0,3}}[\w-]+"
+        rf"(?:{_I}have|{_I_HAVE}got|we have|we've got) (?P<many>an?|one|two|three|four|five|\d) "
+        rf"(?P<what>(?:[\w-]+ ){{0,3}}[\w-]+"
         rf"(?: (?:named|called) .+)?)",
         "fact", 0.5, owns,
     ),
@@ -269,6 +278,14 @@ _RULES = (
     _rule(
         rf"{_I_AM}an? (?:big|huge|massive|great|lifelong)\s+fan of {_WHAT}",
         "preference", 0.5, about("is a fan of", "likes", refused=_NO_LIKING),
+    ),
+    _rule(
+        rf"i(?:'ve| have) always (?:loved|adored|liked|enjoyed) {_WHAT}",
+        "preference", 0.5, about("has always liked", "likes", refused=_NO_LIKING),
+    ),
+    _rule(
+        rf"{_I_AM}(?:passionate about|obsessed with) {_WHAT}",
+        "preference", 0.5, about("is passionate about", "likes", refused=_NO_LIKING),
     ),
     _rule(rf"{_I}prefer {_WHAT}", "preference", 0.7, about("prefers", "prefers",
     refused=r"not to|the (?!metric)")),
@@ -322,7 +339,49 @@ _RULES = (
     _rule(
         rf"(?:{_I_AM}|{_I_HAVE}(?:been )?)(?P<verb>building|developing|writing|creating|designing"
         rf"|making"
-        rf"|working on|launching|organi[sz]ing) {_WHAT}",
+        rf"|working on|launching|organi[sz]ing|planning|filming|recording|renovating"
+        rf"|preparing for|prepping for|training for|studying for|saving (?:up )?for|applying for"
+        rf"|applying to) {_WHAT}",
         "context", 0.7, project,
+    ),
+    _rule(
+        rf"{_I_AM}looking (?:for|into) (?P<what>.*\b(?:jobs?|internships?|careers?|apartments?"
+        rf"|flats?|houses?|roommates?))(?:\s(?:in|at|near|as|with)\s.+)?",
+        "context", 0.6, about("is looking for", "is looking for"),
+    ),
+    _rule(
+        rf"(?:{_I_AM}|{_I_HAVE}been )learning how to {_WHAT}", "context", 0.6,
+        about("is learning how to", "is learning how to"),
+    ),
+    _rule(
+        rf"(?:{_I_AM}|{_I_HAVE}been )learning (?P<what>(?:to |the (?=\w+$)|(?-i:[A-Z])).+)",
+        "context", 0.6, about("is learning", "is learning"),
+    ),
+    _rule(
+        rf"(?:{_I}|{_I_HAVE}|we (?:have |all )?|we've )(?:(?P<verb>decided|agreed|settled) "
+        r"(?P<what>(?:to|on|against) .+))",
+        "context", 0.6, decision,
+    ),
+    _rule(
+        rf"{_I}lost my job(?: (?P<what>(?:at|as) .+))?", "fact", 0.6,
+        lambda m: about("lost their job", "lost their job")(m) if m["what"]
+        else Made("lost their job", "lost their job", "job"),
+    ),
+    _rule(
+        rf"{_I_AM}(?:an? (?:\w+ )?member|part) of {_WHAT}", "fact", 0.6,
+        about("is part of", "is part of", refused=r"(?:the (?:problem|solution|team)$|an? )"),
+    ),
+    _rule(
+        rf"(?:{_I}volunteer|{_I_AM}volunteering) (?P<what>(?:at|with|for|as) .+)",
+        "fact", 0.5, about("volunteers", "volunteers"),
+    ),
+    _rule(
+        rf"{_I_AM}(?P<what>(?:an?|the) (?:(?:single|proud|new|busy|working) )*(?:mom|mum|mother"
+        rf"|dad|father|parent)(?: of .+)?)",
+        "fact", 0.6, parent,
+    ),
+    # Whoever speaks of "my kids" in earnest has some, whatever else the clause says.
+    _rule(
+        rf"(?P<all>.*\bmy (?P<kin>{'|'.join(sorted(CLOSE_KIN))})\b.*)", "fact", 0.5, family,
     ),
 )  # fmt: skip

@@ -7,7 +7,16 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from memori.learn.vocabulary import KIN, NO_NAMES, NO_PLACES, OCCASIONS, ORDERS, PETS, PROFESSIONS
+from memori.learn.vocabulary import (
+    CLOSE_KIN,
+    KIN,
+    NO_NAMES,
+    NO_PLACES,
+    OCCASIONS,
+    ORDERS,
+    PETS,
+    PROFESSIONS,
+)
 from memori.learn.wording import thing, third_person
 
 #: Adverbs that change nothing.
@@ -205,12 +214,58 @@ def _how(said: str) -> str:
     return "never" if said.lower() in ("don't", "do not", "never") else "always"
 
 
+#: What is said of somebody who is no more, or no more theirs.
+_GONE = re.compile(r"\b(?:died|passed|late|lost|dead|deceased|ex|divorced?|funeral|memory)\b")
+
+
+def family(match: re.Match[str]) -> Made | None:
+    """Whom somebody has, of those one has for long."""
+    kin = match["kin"].lower()
+    if _GONE.search(match["all"].lower()):
+        return None
+    whom = CLOSE_KIN[kin]
+    return Made(f"has {whom}", "has family", whom)
+
+
+def parent(match: re.Match[str]) -> Made | None:
+    """That somebody has children."""
+    what = thing(match["what"])
+    return None if what is None else Made(f"is {what}", "has family", what)
+
+
+#: What was decided on the way, and is done by now.
+_PASSING = re.compile(
+    r"to (?:\w+ly )?(?:take a|try|do|make|check|watch|cook|bake|treat|just|give|go for|grab|come"
+    r"|stay|skip|order|explore|see|visit|start (?:an?|my) (?:new )?(?:tv |book|show|series|movie))"
+    r"\b",
+    re.IGNORECASE,
+)
+
+
+def decision(match: re.Match[str]) -> Made | None:
+    """What somebody has decided."""
+    what = thing(match["what"])
+    if what is None or len(what.split()) < 3 or _PASSING.match(what):
+        return None
+    return Made(f"{match['verb'].lower()} {what}", "decided", what)
+
+
+#: A project of which nothing is said.
+_NO_PROJECT = re.compile(
+    r"(?:the|my|our|an?|another)\s+(?:(?:new|big|next|small|little|cool|fun|great|nice|huge|first)"
+    r"\s+)*(?:projects?|idea|plan|post|list|move|effort|decision|point|change|difference|habit"
+    r"|break|mess|meal|dinner|living|few|couple)",
+    re.IGNORECASE,
+)
+
+
 def project(match: re.Match[str]) -> Made | None:
     """What somebody is making."""
     what = thing(match["what"])
-    if what is None or not re.match(r"(?:an?|my|our|the|[A-Z]|\w+ing)\b", what):
+    if what is None or not re.match(r"(?:an?|another|my|our|the|[A-Z]|\w+ing)\b", what):
         return None
-    if len(what.split()) < 2 or (re.match(r"(?:the|my|a|an)\s+\w+$", what) and "project" in what):
+    what = what.removesuffix(" more than ever")
+    if len(what.split()) < 2 or _NO_PROJECT.fullmatch(what):
         return None
     verb = match["verb"].lower()
     return Made(f"is {verb} {what}", "is working on", what)

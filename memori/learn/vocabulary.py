@@ -32,10 +32,25 @@ KIN = frozenset(
     cousins aunt uncle stepson stepdaughter roommate
     """.split()
 )
+#: Of whom one speaks as "my", and what somebody who does so has.
+CLOSE_KIN = {
+    "wife": "a wife",
+    "husband": "a husband",
+    "girlfriend": "a girlfriend",
+    "boyfriend": "a boyfriend",
+    "fiance": "a fiance",
+    "fiancee": "a fiancee",
+    "kids": "kids",
+    "children": "children",
+    "son": "a son",
+    "daughter": "a daughter",
+    "sons": "sons",
+    "daughters": "daughters",
+}
 PETS = frozenset(
     """
-    dog dogs cat cats puppy puppies kitten kittens parrot hamster rabbit rabbits horse horses
-    goldfish turtle snake lizard parakeet
+    dog dogs pup pups kitty cat cats puppy puppies kitten kittens parrot hamster rabbit rabbits
+    horse horses goldfish turtle snake lizard parakeet
     """.split()
 )
 OCCASIONS = frozenset(

@@ -50,6 +50,11 @@ _POINTING = re.compile(
     r"|are|was|were|will)\b",
     re.IGNORECASE,
 )
+#: Those of them that stand for somebody or something just spoken of.
+_POINTING_AT = re.compile(
+    r"\b(?:it|its|it's|this|that|these|those|he|she|him|his|her|hers|they|them|their|there|then)\b",
+    re.IGNORECASE,
+)
 _TRAILING = re.compile(
     r"[\s,;:.!*~^)(\"']+$|\s+(?:too|as well|though|now|so much|a lot|very much|these days"
     r"|at the moment"
@@ -99,6 +104,11 @@ def clauses(sentence: str) -> Iterator[Clause]:
         begins = _BEGINS_WITH_I.match(clause) is not None
         if clause:
             yield Clause(clause, carried)
+
+
+def points_elsewhere(text: str) -> bool:
+    """Whether it speaks of something that was said elsewhere."""
+    return _POINTING_AT.search(text) is not None
 
 
 def thing(text: str) -> str | None:

@@ -42,6 +42,7 @@ class Place:
         entered_at: since when it is in.
         held_until: until then it stays as it is, because a person took a run back.
         operation_id: the run, or the undoing of one, that put it so.
+        kind: what it was taken for; "" where that is not known.
     """
 
     member: bool
@@ -49,6 +50,7 @@ class Place:
     entered_at: datetime | None
     held_until: datetime | None
     operation_id: str
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)

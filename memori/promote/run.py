@@ -12,7 +12,7 @@ from sqlalchemy import Row
 from memori.config import PromotionSettings
 from memori.model import Promoted, Promotion, Signal
 from memori.promote.choose import Limits, Place, Verdict, choose
-from memori.promote.score import Considered, HalfLives, Scored, kind_of, score_memory
+from memori.promote.score import Considered, HalfLives, Scored, score_memory
 from memori.recall.lines import line_of_memory
 from memori.store import memories, promotions
 from memori.store.operations import Write
@@ -136,9 +136,9 @@ def write(w: Write, held: Held, gathered: Gathered, decision: Decision) -> Promo
     promotions.rescore(
         w,
         [
-            (v.scored.memory.memory_no, v.scored.score, v.scored.parts)
+            _row(v.scored, w.operation_id, decision.at)
             for v in stay
-            if v.was is not None and abs(v.was.score - v.scored.score) >= _SAME
+            if v.was is not None and _changed(v.was, v.scored)
         ],
     )
     promotions.finish(w, held, gathered)
@@ -147,14 +147,11 @@ def write(w: Write, held: Held, gathered: Gathered, decision: Decision) -> Promo
         verdicts, decision.gone, decision.rows, decision.at, decision.max_tokens
     ).promotion(w.operation_id)
     for action, changes in (("promoted", done.entered), ("demoted", done.left)):
-        for change in changes:
-            w.event(
-                action,
-                "memory",
-                change.id,
-                reason=change.reason,
-                detail={"before": change.before, "after": change.after},
-            )
+        w.same_events(
+            action,
+            "memory",
+            [(c.id, c.reason, {"before": c.before, "after": c.after}) for c in changes],
+        )
     was = {
         decision.rows[row.memory_no].id: {"tokens": row.tokens, "kind": row.kind}
         for row in gathered.places
@@ -248,7 +245,11 @@ def _considered(
 
 
 def _place(row: Row[Any]) -> Place:
-    return Place(row.member, row.score, row.entered_at, row.held_until, row.operation_id)
+    return Place(row.member, row.score, row.entered_at, row.held_until, row.operation_id, row.kind)
+
+
+def _changed(was: Place, scored: Scored) -> bool:
+    return was.kind != scored.memory.kind or abs(was.score - scored.score) >= _SAME
 
 
 def _row(scored: Scored, run_id: str, now: datetime) -> dict[str, Any]:
@@ -257,7 +258,7 @@ def _row(scored: Scored, run_id: str, now: datetime) -> dict[str, Any]:
         "member": True,
         "entered_at": now,
         "held_until": None,
-        "kind": kind_of(scored.memory),
+        "kind": scored.memory.kind,
         "score": scored.score,
         "tokens": scored.memory.tokens,
         "parts": dict(scored.parts),

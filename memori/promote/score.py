@@ -15,7 +15,7 @@ from datetime import datetime
 
 from memori.model import DEFAULT_TRUST
 from memori.store.uses import decay, worth
-from memori.text.identity import says_who
+from memori.text.kinds import kind_of
 
 #: What each part gives at most; together 1.
 WEIGHTS: Mapping[str, float] = {
@@ -26,23 +26,19 @@ WEIGHTS: Mapping[str, float] = {
     "recurrence": 0.15,
 }
 #: How much a category says about whether something is needed every time; `identity` is a fact
-#: about who the user is.
+#: about who the user is, `decision` a fact or context that says what was decided.
 CATEGORY_WORTH: Mapping[str, float] = {
     "identity": 1.0,
     "rule": 1.0,
     "preference": 0.7,
     "context": 0.6,
+    "decision": 0.6,
     "skill": 0.5,
     "fact": 0.4,
 }
 #: How certain is at least what a person has confirmed: as what the user says.
 CONFIRMED_CERTAINTY = DEFAULT_TRUST["user"]
 _PLACES = 4
-
-#: What learning notes of somebody that says who they are.
-_IDENTITY = frozenset(
-    ("is called", "lives in", "is from", "works at", "is a", "studies", "is allergic to", "speaks")
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +81,11 @@ class Considered:
     confirmed: bool = False
     barred: str = ""
 
+    @property
+    def kind(self) -> str:
+        """Its category, told apart further by what it says."""
+        return kind_of(self.category, self.text, self.predicate)
+
 
 @dataclass(frozen=True, slots=True)
 class HalfLives:
@@ -103,13 +104,6 @@ class Scored:
     parts: Mapping[str, float]
 
 
-def kind_of(memory: Considered) -> str:
-    """Its category, or `identity` where it says who the user is."""
-    if memory.category != "fact":
-        return memory.category
-    return "identity" if memory.predicate in _IDENTITY or says_who(memory.text) else "fact"
-
-
 def score_memory(memory: Considered, now: datetime, half_lives: HalfLives) -> Scored:
     """Score one memory.
 
@@ -124,7 +118,7 @@ def score_memory(memory: Considered, now: datetime, half_lives: HalfLives) -> Sc
     used = decay(memory.used, memory.used_at, now, half_lives.use)
     values = {
         "importance": memory.importance,
-        "category": CATEGORY_WORTH[kind_of(memory)],
+        "category": CATEGORY_WORTH[memory.kind],
         "recency": decay(1.0, memory.said_at, now, half_lives.recency),
         "use": worth(used),
         "recurrence": 1.0 - 1.0 / memory.times_said,

@@ -33,7 +33,7 @@ from memori.store.tables import (
     promotions,
     short_term,
 )
-from memori.text.identity import says_who
+from memori.text.kinds import kind_of
 from memori.text.tokens import estimate_tokens
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ HEADINGS = {
     "rules": "Standing rules",
     "preferences": "Preferences",
     "projects": "Current projects and plans",
+    "decisions": "Recent decisions",
     "facts": "Facts and skills",
     "recent": "Recent",
     "task": "For this task",
@@ -72,6 +73,7 @@ _SECTIONS = {
     "rule": "rules",
     "preference": "preferences",
     "context": "projects",
+    "decision": "decisions",
     "skill": "facts",
     "fact": "facts",
 }
@@ -145,6 +147,7 @@ def build_context(
     max_tokens: int,
     meaning: Meaning | None = None,
     never: Iterable[str] = (),
+    min_trust: float = 0.0,
     profile: bool = False,
 ) -> WorkingContext:
     """Gather the working context of the readable scopes.
@@ -157,13 +160,15 @@ def build_context(
         max_tokens: budget of the whole text by `estimate_tokens`.
         meaning: the task as vectors.
         never: memories with one of these tags are shown only where they fit the task.
+        min_trust: what is trusted less stands among what is recent at most, unless it is pinned or
+            was promoted.
         profile: show the profile too, where there is one that holds.
     """
     chosen = Filter(now=now)
     standing: dict[str, _Entry] = {}
     profile_lines: list[_Entry] = []
     for place, scope in enumerate(readable):
-        for entry in _standing(connection, scope, place, chosen, frozenset(never)):
+        for entry in _standing(connection, scope, place, chosen, frozenset(never), min_trust):
             standing.setdefault(entry.shown.id, entry)
         if profile:
             profile_lines += _profile(connection, scope, place, chosen, frozenset(never))
@@ -182,7 +187,12 @@ def build_context(
 
 
 def _standing(
-    connection: Connection, scope: OpenScope, place: int, chosen: Filter, never: frozenset[str]
+    connection: Connection,
+    scope: OpenScope,
+    place: int,
+    chosen: Filter,
+    never: frozenset[str],
+    min_trust: float,
 ) -> Iterator[_Entry]:
     """What stands in the context of a scope whatever the task is."""
     state = _LOOKED_AT.run(connection, {"scope": scope.scope_id})
@@ -208,7 +218,8 @@ def _standing(
     if not ran:
         fresh += shown(_important(connection, scope, chosen))
     for row in chain(shown(_pinned(connection, scope, chosen)), fresh):
-        section = "recent" if ran else _section_of(row)
+        unsure = row.trust < min_trust and not row.pinned
+        section = "recent" if ran or unsure else _SECTIONS[kind_of(row.category, row.content)]
         yield entry(row, section, (not row.pinned, place, 1, -row.importance), row.recorded_at)
     for at, row in enumerate(newest[:_RECENT]):
         yield entry(row, "recent", (True, len(_SECTIONS), place, at), row.recorded_at)
@@ -225,12 +236,6 @@ def _profile(
     for at, sentence in enumerate(profiles.sentences_of(row)):
         shown = row._replace(content=sentence.text)
         yield _Entry(shown, "memory", scope.namespace, "profile", (place, at), (place, at))
-
-
-def _section_of(row: Any) -> str:
-    if row.category == "fact" and says_who(row.content):
-        return "who"
-    return _SECTIONS[row.category]
 
 
 def _pinned(connection: Connection, scope: OpenScope, chosen: Filter) -> Iterator[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar, cast
@@ -60,21 +60,41 @@ class Write:
         detail: Mapping[str, Any] | None = None,
     ) -> None:
         """Append one event. `detail` holds ids and names, never content."""
-        _INSERT_EVENT.run(
-            self.connection,
-            {
-                "scope_id": self.scope_id,
-                "id": new_id(),
-                "at": self.now,
-                "action": action,
-                "item_kind": item_kind,
-                "item_id": item_id,
-                "operation_id": self.operation_id,
-                "actor": self.actor,
-                "reason": reason,
-                "detail": dict(detail or {}),
-            },
-        )
+        row = self._event(action, item_kind, item_id, reason, detail)
+        _INSERT_EVENT.run(self.connection, row)
+
+    def same_events(
+        self,
+        action: str,
+        item_kind: str,
+        items: Sequence[tuple[str, str, Mapping[str, Any]]],
+    ) -> None:
+        """Append an event for each of many items (id, reason, detail), in one statement."""
+        if items:
+            self.connection.execute(
+                events.insert(), [self._event(action, item_kind, *each) for each in items]
+            )
+
+    def _event(
+        self,
+        action: str,
+        item_kind: str,
+        item_id: str,
+        reason: str,
+        detail: Mapping[str, Any] | None,
+    ) -> dict[str, Any]:
+        return {
+            "scope_id": self.scope_id,
+            "id": new_id(),
+            "at": self.now,
+            "action": action,
+            "item_kind": item_kind,
+            "item_id": item_id,
+            "operation_id": self.operation_id,
+            "actor": self.actor,
+            "reason": reason,
+            "detail": dict(detail or {}),
+        }
 
     def earlier_answer(self, verb: str, payload_hash: str) -> Any | None:
         """The answer of an earlier run of this operation, None when this is the first.

@@ -14,11 +14,9 @@ from typing import Any
 
 from sqlalchemy import (
     Connection,
-    Executable,
     Row,
     Select,
     and_,
-    bindparam,
     delete,
     func,
     insert,
@@ -337,23 +335,20 @@ def put(w: Write, rows: Sequence[Mapping[str, Any]]) -> None:
     w.connection.execute(insert(short_term), [{"scope_id": w.scope_id, **row} for row in rows])
 
 
-_RESCORE: Executable = (
-    update(short_term)
-    .where(_s.scope_id == bindparam("scope"), _s.memory_no == bindparam("number"))
-    .values(score=bindparam("new_score"), parts=bindparam("new_parts"))
-)
-
-
-def rescore(w: Write, scored: Sequence[tuple[int, float, Mapping[str, float]]]) -> None:
-    """Set score and parts of memories that stay as they are, by memory number."""
-    if scored:
-        w.connection.execute(
-            _RESCORE,
-            [
-                {"scope": w.scope_id, "number": number, "new_score": score, "new_parts": parts}
-                for number, score, parts in scored
-            ],
-        )
+def rescore(w: Write, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Set what may have changed of memories that stay: `score`, `parts`, `kind` and `tokens`, by
+    column, `memory_no` among them; what is in no more since it was decided on is left alone."""
+    # Written anew together: one UPDATE each is a way to the server and back for every memory.
+    there = places_of(w.connection, w.scope_id) if rows else {}
+    kept = ("memory_no", "member", "entered_at", "held_until", "operation_id")
+    changed = ("score", "parts", "kind", "tokens")
+    anew: list[dict[str, Any]] = []
+    for row in rows:
+        place = there.get(row["memory_no"])
+        if place is not None and place.member:
+            one = {name: getattr(place, name) for name in kept}
+            anew.append(one | {name: row[name] for name in changed})
+    put(w, anew)
 
 
 def drop(w: Write, memory_numbers: Sequence[int]) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from memori.errors import NotFound
 from memori.store import memories
@@ -86,32 +87,27 @@ def add(
             )
         )
     }
+    rows: list[dict[str, Any]] = []
     for number, memory_id in numbers:
         more, before = used[memory_id], known.get(number)
+        row: dict[str, Any] = {"scope_id": scope_id, "memory_no": number}
         if before is None:
-            connection.execute(
-                uses.insert().values(
-                    scope_id=scope_id,
-                    memory_no=number,
-                    recalled=more.recalled,
-                    shown=more.shown,
-                    confirmed=max(0, more.confirmed),
-                    weight=max(0.0, more.weight),
-                    last_at=now,
-                )
-            )
-            continue
-        connection.execute(
-            update(uses)
-            .where(_c.scope_id == scope_id, _c.memory_no == number)
-            .values(
-                recalled=before.recalled + more.recalled,
-                shown=before.shown + more.shown,
-                confirmed=max(0, before.confirmed + more.confirmed),
-                weight=max(0.0, decay(before.weight, before.last_at, now, half_life) + more.weight),
-                last_at=max(now, before.last_at),
-            )
-        )
+            row |= {"recalled": more.recalled, "shown": more.shown, "last_at": now}
+            row |= {"confirmed": max(0, more.confirmed), "weight": max(0.0, more.weight)}
+        else:
+            left = decay(before.weight, before.last_at, now, half_life)
+            row |= {
+                "recalled": before.recalled + more.recalled,
+                "shown": before.shown + more.shown,
+                "confirmed": max(0, before.confirmed + more.confirmed),
+                "weight": max(0.0, left + more.weight),
+                "last_at": max(now, before.last_at),
+            }
+        rows.append(row)
+    if rows:
+        again = [row["memory_no"] for row in rows if row["memory_no"] in known]
+        connection.execute(delete(uses).where(_c.scope_id == scope_id, _c.memory_no.in_(again)))
+        connection.execute(uses.insert(), rows)
     if any(each.weight for each in used.values()):
         connection.execute(
             update(promotions).where(promotions.c.scope_id == scope_id).values(used_at=now)

@@ -15,7 +15,7 @@ import servers
 from conftest import SERVERS
 from sqlalchemy import text
 
-from benchmarks import recall, speed
+from benchmarks import promotion, recall, speed
 from benchmarks.conversations import LabelledFileError, read_labelled_files
 from benchmarks.processes import ROOT, HandServer, ServerFailed, echo_command, server_environment
 from benchmarks.targets import Target
@@ -177,6 +177,22 @@ def test_speed_measures_every_verb_beside_its_floor_in_process(
     printed = capsys.readouterr().out
     assert "target at 20 memories" in printed
     assert "cold" not in printed
+
+
+@pytest.mark.parametrize("name", [None, *SERVERS])
+def test_promotion_says_how_long_a_run_holds_each_database(
+    name: str | None, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.json"
+    sizes = ("--memories", "60", "--owners", "3", "--each", "4", "--context", "60")
+    arguments = [*sizes, "--samples", "2", "--json", str(out)]
+    if name is not None:
+        arguments += ["--database", request.getfixturevalue(f"{name}_url")]
+    assert promotion.main(arguments) == 0
+    report = json.loads(out.read_text(encoding="utf-8"))
+    assert [each["scopes"] for each in report["passes"]] == [1, 1, 3, 1, 0]
+    assert all(each["longest_ms"] > 0 for each in report["passes"] if each["scopes"])
+    assert [target["limit"] for target in report["targets"]] == [50.0, 3.0]
 
 
 @pytest.mark.parametrize("name", SERVERS)

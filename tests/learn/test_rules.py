@@ -67,6 +67,25 @@ def _learnt(text: str, speaker: str | None = None) -> list[Learnt]:
         ("I don't live in Porto anymore", "fact", "The user no longer lives in Porto"),
         ("I do not live in Porto any more now", "fact", "The user no longer lives in Porto"),
         ("I don't work for Siemens any more", "fact", "The user no longer works at Siemens"),
+        ("My kids and I just finished a painting", "fact", "The user has kids"),
+        ("Going there with my wife was lovely", "fact", "The user has a wife"),
+        ("We've got a pup and a kitty", "fact", "The user has a pup and a kitty"),
+        ("I'm a single mom of two", "fact", "The user is a single mom of two"),
+        ("I lost my job at the mill", "fact", "The user lost their job at the mill"),
+        ("I lost my job.", "fact", "The user lost their job"),
+        ("I'm now part of the fire brigade.", "fact", "The user is part of the fire brigade"),
+        ("I'm volunteering at a shelter", "fact", "The user volunteers at a shelter"),
+        ("I'm learning the piano", "context", "The user is learning the piano"),
+        ("I'm just learning how to sail", "context", "The user is learning how to sail"),
+        ("I've been learning German", "context", "The user is learning German"),
+        ("I'm still looking for a new job", "context", "The user is looking for a new job"),
+        ("I'm training for a marathon", "context", "The user is training for a marathon"),
+        ("I'm writing another script!", "context", "The user is writing another script"),
+        ("I decided to run for office", "context", "The user decided to run for office"),
+        ("We've decided on three components", "context", "The user decided on three"),
+        ("We agreed on weekly reviews", "context", "The user agreed on weekly reviews"),
+        ("I've always liked turtles", "preference", "The user has always liked turtles"),
+        ("I'm passionate about dance", "preference", "The user is passionate about dance"),
     ],
 )
 def test_a_plain_statement_is_learnt(said: str, category: str, learnt: str) -> None:
@@ -119,6 +138,19 @@ def test_a_plain_statement_is_learnt(said: str, category: str, learnt: str) -> N
         "Do you remember that we met in Porto?",
         "I remember that Porto was sunny",
         "let's say I prefer tea",
+        "My late wife loved the sea",
+        "My husband died last year",
+        "When I have kids, maybe",
+        "I'm learning a lot",
+        "I'm learning to",
+        "I'm part of it",
+        "I'm working on a new project",
+        "I'm planning a few",
+        "I decided to take a walk in the park",
+        "I decided to spontaneously try a new recipe",
+        "We decided to do that",
+        "I'm looking for my keys",
+        "I'm passionate about it",
     ],
 )
 def test_what_is_no_plain_statement_is_left_alone(said: str) -> None:
@@ -134,6 +166,15 @@ def test_several_statements_in_one_sentence_are_learnt() -> None:
         "The user works at Siemens",
         "The user loves tea",
     ]
+
+
+def test_what_is_to_be_remembered_says_of_whom() -> None:
+    made = _learnt("My sister Ines visits on May 2. Remember that her train arrives at 14:05.")
+    assert [each.content for each in made] == [
+        "The user asked to remember: their sister Ines visits on May 2; her train arrives at 14:05"
+    ]
+    [plain] = _learnt("My sister visits on May 2. Remember that the key is at Tom's.")
+    assert plain.content == "The user asked to remember: the key is at Tom's"
 
 
 def test_what_is_said_in_doubt_is_marked() -> None:

@@ -13,6 +13,8 @@ import pytest
 from http_servers import Serve, Served
 from mcp import Client
 from mcp.client.sse import sse_client
+from mcp.shared.exceptions import MCPDeprecationWarning, MCPError
+from mcp_types import ResourceUpdatedNotification
 
 from memori_mcp.cli import main
 from memori_mcp.ports import TRANSPORTS
@@ -72,14 +74,37 @@ async def test_many_clients_at_once(serve: Serve) -> None:
     assert all("Porto" in text for text in found)
 
 
+async def test_earlier_clients_hear_of_a_changed_working_context_over_sse(serve: Serve) -> None:
+    heard = anyio.Event()
+
+    async def on_message(message: object) -> None:
+        if isinstance(message, ResourceUpdatedNotification):
+            heard.set()
+
+    client = Client(sse_client(serve("sse").url), mode="legacy", message_handler=on_message)
+    async with client:
+        with pytest.warns(MCPDeprecationWarning, match="resources/subscribe"):
+            await client.subscribe_resource("memori://working-context")
+        await client.call_tool("remember", {"content": "Ana's boat is called Otto"})
+        with anyio.fail_after(20):
+            await heard.wait()
+
+
+async def test_who_cannot_be_told_over_http_is_not_promised_it(serve: Serve) -> None:
+    async with _client(serve("http"), "legacy") as client:
+        with (
+            pytest.warns(MCPDeprecationWarning, match="resources/subscribe"),
+            pytest.raises(MCPError, match="connect by stdio or SSE"),
+        ):
+            await client.subscribe_resource("memori://working-context")
+
+
 async def test_clients_hear_of_a_changed_working_context_over_http(serve: Serve) -> None:
     uri = "memori://working-context"
     async with (
         _client(serve("http"), "auto") as client,
         client.listen(resource_subscriptions=[uri]) as events,
     ):
-        await client.call_tool("recall", {"query": "anything"})
-        await anyio.sleep(1)  # the first look is what later ones are compared with
         await client.call_tool("remember", {"content": "Ana's boat is called Otto"})
         with anyio.fail_after(10):
             async for event in events:

@@ -324,3 +324,14 @@ def _run(
         timeout=60,
         check=False,
     )
+
+
+def test_a_client_of_the_old_protocol_hears_of_its_first_change(start_server: StartServer) -> None:
+    server = start_server()
+    server.initialize()
+    server.ask("resources/subscribe", {"uri": "memori://working-context"})
+    server.call("remember", content="Ana lives in Porto")
+    told = server.read()
+    assert told["method"] == "notifications/resources/updated"
+    assert told["params"]["uri"] == "memori://working-context"
+    assert server.close() == 0

@@ -18,7 +18,7 @@ from memori import AsyncMemori
 from memori.config import Settings, load_settings
 from memori.promote import schedule
 from memori.store import promotions
-from memori_mcp import updates
+from memori_mcp import background, updates
 from memori_mcp.door import Door
 from memori_mcp.server import create_server
 
@@ -36,6 +36,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         for name in names:
             monkeypatch.setattr(module, name, 0.01)
+    # The first look may come before the first memory is written.
+    monkeypatch.setattr(schedule, "LONGEST_PAUSE", 0.2)
 
 
 async def _sooner_or_later(check: Callable[[], Awaitable[bool]]) -> None:
@@ -118,8 +120,8 @@ async def test_a_burst_brings_the_next_run_forward(
     monkeypatch.setattr(schedule, "GATHER", 0.01)
     monkeypatch.setattr(schedule, "FIRST_PAUSE", 0.01)
     async with AsyncMemori(settings=settings) as memori:
-        await memori.start_promoting()
         await memori.remember("Answer in metric units", category="rule")
+        await memori.start_promoting()
 
         async def members(count: int) -> bool:
             return len(await memori.short_term()) >= count
@@ -192,6 +194,44 @@ async def test_clients_are_told_when_the_working_context_changes(
         assert set(heard) == {"memori://working-context"}
 
 
+async def test_a_client_hears_of_its_first_change_also_where_nothing_was_read_before(
+    settings: Settings, era: str
+) -> None:
+    async with _listening(settings, era) as (client, heard):
+        await client.call_tool("remember", {"content": "Ana lives in Porto"})
+        await _heard(heard, 1)
+    async with _listening(settings, era) as (client, heard):
+        await client.call_tool("recall", {"query": "Porto"})
+        await anyio.sleep(2 * updates.GATHER + 0.3)
+        assert heard == []
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_server_that_nobody_calls_promotes_what_others_wrote(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(background, "UNASKED", 0.01)
+    monkeypatch.setattr(background, "RETRY_PAUSE", 0.01)
+    opened, failing = Door.engine, [OSError("secret"), OSError("secret")]
+
+    async def engine(door: Door) -> AsyncMemori:
+        if failing:
+            raise failing.pop()
+        return await opened(door)
+
+    monkeypatch.setattr(Door, "engine", engine)
+    async with AsyncMemori(settings=settings) as elsewhere:
+        await elsewhere.remember("Answer in metric units", category="rule")
+
+        async def promoted() -> bool:
+            return bool(await elsewhere.short_term())
+
+        async with Client(create_server(settings)):
+            await _sooner_or_later(promoted)
+    assert caplog.text.count("promotion waits type=OSError") == 2
+    assert "secret" not in caplog.text
+
+
 @pytest.mark.usefixtures("quick")
 async def test_nothing_is_read_while_nobody_listens(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
@@ -231,6 +271,27 @@ async def test_a_client_that_left_is_told_nothing_more(settings: Settings) -> No
         return not bus.wanted
 
     await _sooner_or_later(gone)
+
+
+async def test_a_model_cannot_vouch_for_what_is_not_trusted(
+    settings: Settings, connect: Connect
+) -> None:
+    async with AsyncMemori(settings=settings) as memori:
+        stored = await memori.remember("The user lives on Mars", source="web")
+        pin = {"memory_id": stored.id, "pinned": True}
+        async with connect() as client:
+            refused = await client.call_tool("update_memory", pin)
+            assert refused.is_error
+            assert f"memori confirm {stored.id}" in refused.content[0].text  # type: ignore[union-attr]
+            assert (await memori.promote()).entered == ()
+            assert not (await client.call_tool("update_memory", pin | {"pinned": False})).is_error
+            await memori.confirm(stored.id or "")
+            assert not (await client.call_tool("update_memory", pin)).is_error
+            own = await client.call_tool("remember", {"content": "Ana lives in Porto"})
+            own_id = (own.structured_content or {})["id"]
+            pin = {"memory_id": own_id, "pinned": True}
+            assert not (await client.call_tool("update_memory", pin)).is_error
+        assert len((await memori.promote()).entered) == 2
 
 
 async def test_a_process_ends_at_once_while_promotion_waits(start_server: StartServer) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from memori.promote.choose import Limits, Place, Verdict, choose
-from memori.promote.score import WEIGHTS, Considered, HalfLives, kind_of, score_memory
+from memori.promote.score import WEIGHTS, Considered, HalfLives, score_memory
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HALF_LIVES = HalfLives(recency=30, use=14)
@@ -122,7 +122,7 @@ def test_a_score_is_between_none_and_one() -> None:
     ],
 )
 def test_identity_is_what_says_who_the_user_is(text: str, kind: str) -> None:
-    assert kind_of(memory(text=text)) == kind
+    assert memory(text=text).kind == kind
 
 
 def test_the_best_enter_and_the_budget_holds() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from memori.recall.query import Query, parse_query
@@ -362,7 +362,6 @@ def build(said: Sequence[tuple[int, str, str]]) -> Index:
     return made
 
 
-@settings(deadline=None)
 @given(conversation, sentence, st.randoms(use_true_random=False), st.integers(1, 30))
 def test_the_order_of_postings_and_rows_does_not_matter(
     said: list[tuple[int, str, str]], question: str, chance: random.Random, limit: int
@@ -380,7 +379,6 @@ def test_the_order_of_postings_and_rows_does_not_matter(
     assert _rerank(query, candidates, rows) == ranked
 
 
-@settings(deadline=None)
 @given(conversation, sentence)
 def test_every_item_that_shares_a_term_is_found_and_no_signal_drops_it(
     said: list[tuple[int, str, str]], question: str
@@ -392,7 +390,6 @@ def test_every_item_that_shares_a_term_is_found_and_no_signal_drops_it(
     assert sharing <= answered <= made.rows.keys()
 
 
-@settings(deadline=None)
 @given(conversation, sentence, st.integers(1, 5))
 def test_a_limit_bounds_the_candidates(
     said: list[tuple[int, str, str]], question: str, limit: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from asking import id_of, kept, said
@@ -12,6 +13,7 @@ from conftest import Clock, Opener
 
 from memori import AsyncMemori, NotFound, OperationConflict, Promotion, Settings
 from memori.config import load_settings
+from memori.store import uses
 
 pytestmark = pytest.mark.anyio
 
@@ -138,6 +140,25 @@ async def test_expired_superseded_and_forgotten_ones_leave_at_once(
     assert done.left[0].reason == "it no longer holds"
     with pytest.raises(NotFound, match=newer):
         await memori.short_term(why=ids["tea"])
+
+
+async def test_another_category_moves_it_to_another_section(memori: AsyncMemori) -> None:
+    memory_id = await kept(memori, "Answers are short", category="context", importance=0.8)
+    await memori.promote()
+    await memori.update(memory_id, category="rule")
+    assert [each.id for each in (await memori.promote()).kept] == [memory_id]
+    [line] = (await memori.working_context()).lines
+    assert line.section == "rules"
+
+
+async def test_what_was_decided_has_a_section_of_its_own(memori: AsyncMemori) -> None:
+    await kept(memori, "The user decided to open on March 2", category="context", importance=0.8)
+    await kept(memori, "The team agreed on weekly reviews", importance=0.8)
+    await kept(memori, "The user is building a shop", category="context", importance=0.8)
+    for _ in range(2):
+        lines = (await memori.working_context()).lines
+        assert [line.section for line in lines] == ["projects", "decisions", "decisions"]
+        await memori.promote()
 
 
 async def test_pinned_ones_stay_and_tagged_ones_never_enter(opened: Opener) -> None:
@@ -295,6 +316,34 @@ async def test_reading_alone_writes_nothing_on_its_way(memori: AsyncMemori) -> N
     assert await memori.operations(limit=100) == before
     await memori.flush()
     assert await memori.operations(limit=100) == before
+
+
+async def test_many_uses_are_written_early_and_a_few_at_a_time(
+    memori: AsyncMemori, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [
+        await kept(memori, f"Lamp {number} stands in room {number}", pinned=True)
+        for number in range(30)
+    ]
+    sizes: list[int] = []
+    add = uses.add
+
+    def counted(connection: Any, scope_id: int, used: Any, *given: Any) -> None:
+        sizes.append(len(used))
+        add(connection, scope_id, used, *given)
+
+    monkeypatch.setattr(uses, "add", counted)
+    monkeypatch.setattr("memori.uses._WRITTEN_AT", 25)
+    monkeypatch.setattr("memori.engine._COUNTED_AT_ONCE", 10)
+    await memori.working_context(max_tokens=5_000)
+    for _ in range(100):
+        if sum(sizes) == len(ids):
+            break
+        await asyncio.sleep(0.05)
+    assert sizes == [10, 10, 10]
+    await memori.working_context(max_tokens=5_000)
+    [entry] = await memori.short_term(why=ids[-1])
+    assert entry.shown == 2
 
 
 async def test_recurrence_over_conversations_counts(memori: AsyncMemori) -> None:

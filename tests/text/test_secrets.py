@@ -292,7 +292,7 @@ _PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(_PIECES | st.text(max_size=12), max_size=8).map("".join))
 def test_redacting_twice_changes_nothing(text: str) -> None:
     once = redact(text)
@@ -300,7 +300,7 @@ def test_redacting_twice_changes_nothing(text: str) -> None:
     assert bool(once.kinds) == (once.text != text)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     before=st.text(alphabet="abc .,\n\u200bé密", max_size=30),
     after=st.text(alphabet="abc .,\n\u200bé密", max_size=30),
@@ -311,7 +311,7 @@ def test_a_key_is_found_whatever_surrounds_it(before: str, after: str) -> None:
     assert text == f"{before} [redacted: gitlab token] {after}"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(min_value=0, max_value=10**15 - 1))
 def test_one_wrong_digit_is_no_card(number: int) -> None:
     digits = f"4{number:015d}"[:16]
