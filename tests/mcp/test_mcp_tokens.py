@@ -121,7 +121,7 @@ async def test_nothing_that_is_asked_reaches_another_scope(
         read += [
             "memori://memories?tag=hidden",
             "memori://memories?entity=Ana",
-            "memori://memories?query=xylophone",
+            "memori://memories?query=attic%20hides",
             f"memori://memories?cursor={cursor}",
             "memori://memories?user_id=ana&namespace=team",
             "memori://entities/Ana",
