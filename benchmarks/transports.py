@@ -11,7 +11,7 @@ import asyncio
 import sys
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -149,7 +149,7 @@ def _environment(plan: Plan) -> dict[str, str]:
 @asynccontextmanager
 async def _started(
     transport: str, command: Sequence[str], plan: Plan
-) -> AsyncGenerator[tuple[Callable[[], Client], Listening | None]]:
+) -> AsyncGenerator[tuple[Callable[[], AbstractAsyncContextManager[Client]], Listening | None]]:
     """A server, as what makes clients of it; over stdio each client is a server of its own."""
     if transport == "stdio":
         parameters = StdioServerParameters(
@@ -165,7 +165,16 @@ async def _started(
                 server,
             )
         else:
-            yield lambda: Client(streamable_http_client(url, http_client=_http_client())), server
+            yield lambda: _over_http(url), server
+
+
+@asynccontextmanager
+async def _over_http(url: str) -> AsyncGenerator[Client]:
+    async with (
+        _http_client() as http,
+        Client(streamable_http_client(url, http_client=http)) as client,
+    ):
+        yield client
 
 
 def _http_client(
