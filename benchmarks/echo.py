@@ -1,8 +1,10 @@
-"""The bare server: the MCP SDK and one tool that returns its argument, over stdio.
+"""The bare server: the MCP SDK and one tool that returns its argument.
 
-Run as a program (`python -P benchmarks/echo.py`) it is the echo floor and the cold start floor of
-`benchmarks.speed`.
+Run as a program (`python -P benchmarks/echo.py [http|sse]`) it is the echo floor and the cold start
+floor of `benchmarks.speed`. Over HTTP it says on stderr where it listens.
 """
+
+import sys
 
 from mcp.server import MCPServer
 
@@ -15,5 +17,27 @@ def echo(text: str) -> str:
     return text
 
 
+def listen(transport: str) -> None:
+    """Serve on a free port, as the SDK's own runner would, which does not say on which."""
+    import socket
+
+    import uvicorn
+
+    taken = socket.create_server(("127.0.0.1", 0))
+    app = (
+        server.sse_app()
+        if transport == "sse"
+        else server.streamable_http_app(streamable_http_path="/mcp", stateless_http=True)
+    )
+    path = "/sse" if transport == "sse" else "/mcp"
+    sys.stderr.write(f"echo: http://127.0.0.1:{taken.getsockname()[1]}{path}\n")
+    sys.stderr.flush()
+    config = uvicorn.Config(app, log_level="error", access_log=False)
+    uvicorn.Server(config).run(sockets=[taken])
+
+
 if __name__ == "__main__":
-    server.run()
+    if len(sys.argv) > 1:
+        listen(sys.argv[1])
+    else:
+        server.run()

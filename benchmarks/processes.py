@@ -6,6 +6,7 @@ between spawn and answer, and its process id is known.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -15,6 +16,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from types import TracebackType
 from typing import Any, Self
 
@@ -22,6 +24,9 @@ ROOT = Path(__file__).resolve().parent.parent
 PROTOCOL = "2025-11-25"
 #: Seconds after which a silent server is killed and the benchmark fails.
 PATIENCE = 60.0
+
+
+_LISTENING = ("serve", "--port", "0")
 
 
 class ServerFailed(Exception):
@@ -38,17 +43,19 @@ class Start:
     rss: int | None
 
 
-def server_command(database: str, user: str) -> list[str]:
+def server_command(database: str, user: str, transport: str = "stdio") -> list[str]:
     """How this environment starts `memori-mcp`: its script, else its module."""
     script = Path(sys.executable).with_name("memori-mcp")
     program = [str(script)] if script.exists() else [sys.executable, "-m", "memori_mcp"]
-    return [*program, "--database", database, "--user", user]
+    given = [*program, "--database", database, "--user", user]
+    return given if transport == "stdio" else [*given, *_LISTENING, "--transport", transport]
 
 
-def echo_command() -> list[str]:
+def echo_command(transport: str = "stdio") -> list[str]:
     """How the bare server is started."""
     # -P: else this folder leads the path, and secrets.py in it hides the standard library's.
-    return [sys.executable, "-P", str(Path(__file__).with_name("echo.py"))]
+    bare = [sys.executable, "-P", str(Path(__file__).with_name("echo.py"))]
+    return bare if transport == "stdio" else [*bare, transport]
 
 
 def server_environment(extra: Mapping[str, str]) -> dict[str, str]:
@@ -123,6 +130,10 @@ class HandServer:
         """False once counting its processor time needed its end (see `initialize`)."""
         return self._process.returncode is None
 
+    def cpu(self) -> float | None:
+        """Processor seconds so far."""
+        return cpu_seconds(self._process.pid)
+
     def rss(self) -> int | None:
         """Resident memory now, in bytes."""
         return resident_bytes(self._process.pid)
@@ -153,6 +164,51 @@ class HandServer:
                     raise ServerFailed(f"{method}: {message['error']}")
                 return message["result"]
         raise ServerFailed(f"{method}: the server ended without an answer")
+
+
+class Listening:
+    """A server process that says on stderr where it listens. A context manager, as `HandServer`."""
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        self._said = TemporaryFile()  # noqa: SIM115  # it closes with the process
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stderr=self._said,
+            env=dict(environment),
+            cwd=ROOT,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._said.close()
+
+    @property
+    def pid(self) -> int:
+        """The process."""
+        return self._process.pid
+
+    async def address(self) -> str:
+        """Wait until it listens, and where. Raises ServerFailed when it ends instead."""
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            said = os.pread(self._said.fileno(), 65_536, 0).decode(errors="replace")
+            for word in said.split():
+                if word.startswith("http://") and said.endswith("\n"):
+                    return word
+            if self._process.poll() is not None:
+                raise ServerFailed(f"a server did not start: {said.strip()}")
+            await asyncio.sleep(0.005)
+        raise ServerFailed("a server did not say where it listens")
 
 
 def cpu_seconds(pid: int) -> float | None:

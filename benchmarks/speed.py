@@ -17,7 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks import interception, promotion
+from benchmarks import interception, promotion, transports
 from benchmarks.calls import (
     ASYNC,
     BLOCK,
@@ -50,6 +50,8 @@ from memori.store.url import parse_url
 #: Recalls a process has answered when its memory is read.
 RECALLS_BEFORE_MEMORY = 50
 MEGABYTE = 1_000_000
+#: Starts of each server on each transport, at most: there are six.
+FEW_STARTS = 5
 
 
 def render_calls(rows: Sequence[Row]) -> str:
@@ -168,7 +170,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--in-process",
         action="store_true",
-        help="leave out the servers: no stdio, no interception, no cold start",
+        help="leave out the servers: no transports, no interception, no cold start",
     )
     made.add_argument(
         "--promotion",
@@ -208,6 +210,7 @@ def run(arguments: argparse.Namespace) -> None:
     calls: list[Row] = []
     intercepted: dict[str, Timing] = {}
     starts: list[StartRow] = []
+    reached: transports.Measured | None = None
     targets: list[tuple[int | None, Target]] = []
     with TemporaryDirectory(prefix="memori-speed-") as root, _place(arguments, root) as place:
         database, queries, engine = "", (), place.engine
@@ -221,13 +224,15 @@ def run(arguments: argparse.Namespace) -> None:
         # The largest database is the last one filled.
         footprint = measure_footprint(database, queries, plan)
         if plan.stdio:
-            most = max(arguments.memories)
+            most, few = max(arguments.memories), min(arguments.starts, FEW_STARTS)
             intercepted = asyncio.run(
                 interception.measure(place, most, arguments.samples, progress)
             )
             targets += [(most, target) for target in interception.targets_of(intercepted)]
             starts = measure_starts(place, database, queries, plan, arguments.starts, progress)
             targets += [(None, target) for target in start_targets(starts)]
+            reached = asyncio.run(transports.measure(database, most, plan, few, progress))
+            targets += [(most, target) for target in transports.targets_of(reached)]
     promoted = None
     if arguments.promotion:
         promoted = promotion.measure(promotion.Sizes(), progress)
@@ -237,6 +242,8 @@ def run(arguments: argparse.Namespace) -> None:
         print(interception.render(intercepted), end="\n\n")
     if starts:
         print(render_starts(starts), end="\n\n")
+    if reached is not None:
+        print(transports.render(reached), end="\n\n")
     print(render_footprint(footprint), end="\n\n")
     if promoted is not None:
         print(promotion.render(*promoted), end="\n\n")
@@ -246,6 +253,8 @@ def run(arguments: argparse.Namespace) -> None:
         print(render_targets(title, held_to), end="\n\n")
     if arguments.json is not None:
         report = as_report(engine, plan, calls, intercepted, starts, footprint, targets)
+        if reached is not None:
+            report["transports"] = asdict(reached)
         if promoted is not None:
             report["promotion"] = promotion.as_report(*promoted)
         arguments.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from memori.errors import StoreBusy as StoreBusy
     from memori.errors import StoreUnavailable as StoreUnavailable
     from memori.function_tool import create_memory_tool as create_memory_tool
+    from memori.model import Backlog as Backlog
     from memori.model import ContextLine as ContextLine
     from memori.model import Entity as Entity
     from memori.model import Erased as Erased
@@ -95,6 +96,7 @@ _HOME = {
         "StoreUnavailable",
     ),
     "memori.model": (
+        "Backlog",
         "ContextLine",
         "Entity",
         "Erased",

@@ -37,7 +37,7 @@ class AccessToken:
         name: what its owner calls it.
         user_id: whose memory it reaches; None for a service, which names the user of each request.
         namespace: the one it reaches; None for a service that names that, too.
-        rights: of `read`, `write` and `admin`.
+        rights: of `read`, `write`, `admin` and `metrics`.
         created_at: when it was made.
         expires_at: when it ends; None for never.
         revoked_at: when it was revoked.
@@ -90,7 +90,8 @@ class Access(Engine):
         Args:
             name: what to call it in lists.
             rights: `read` (recall, search, working context, resources), `write` (remember,
-                update, forget), `admin` (purge).
+                update, forget), `admin` (purge), `metrics` (the counts of a whole server, for a
+                service alone).
             days: how long it is good for; None for ever.
             service: it may act as any user, named by each request; `user_id` is not for it, and
                 `namespace` keeps it to that one.
@@ -113,6 +114,8 @@ class Access(Engine):
                 raise InvalidArgument("a service names the user of each request: leave user_id out")
             if namespace is not None:
                 intake.check_scope(namespace, "somebody")
+        elif "metrics" in allowed:
+            raise InvalidArgument("the counts are of the whole server: metrics is for a service")
         else:
             scope = self._choose_scope(user_id, namespace)
         now, token_id, secret = self._clock(), secrets.token_hex(8), secrets.token_urlsafe(32)

@@ -391,7 +391,9 @@ class HttpSettings(_Section):
         "a person, another may be answered",
     )
     metrics: bool = Field(
-        default=False, description="counts at /metrics, for Prometheus; never content"
+        default=False,
+        description="counts at /metrics, for Prometheus; with tokens for services with the right "
+        "metrics; needs memori-mcp[metrics]",
     )
 
     @field_validator("public_url", "oauth_issuer", "oauth_jwks_url")
@@ -425,6 +427,16 @@ class HttpSettings(_Section):
         return self
 
 
+class ObservabilitySettings(_Section):
+    """Who may count what happens; what is counted is in docs/observability.md."""
+
+    opentelemetry: bool = Field(
+        default=False,
+        description="traces and metrics through the OpenTelemetry API, to where this process is "
+        "set up to send them; needs memori-mcp[otel]",
+    )
+
+
 class Settings(_Section):
     """All settings, validated. Unknown keys and bad values are `ConfigurationError`."""
 
@@ -438,6 +450,7 @@ class Settings(_Section):
     promotion: PromotionSettings = PromotionSettings()
     retention: RetentionSettings = RetentionSettings()
     http: HttpSettings = HttpSettings()
+    observability: ObservabilitySettings = ObservabilitySettings()
 
     @property
     def zone(self) -> ZoneInfo:

@@ -132,6 +132,10 @@ class Engine:
         self._told_cap = False
         self._uses = UseCounter(self._count_uses)
         self._activity = ActivityLog(self._write_activity)
+        if self._settings.observability.opentelemetry:
+            from memori.otel import start
+
+            start()
         self._promotes = self._settings.promotion.enabled is True
         self._schedule: Schedule | None = None
         self._stored: Counter[Scope] = Counter()

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Row
 
-from memori import intake
+from memori import intake, observing
 from memori.arguments import as_count, as_flag, as_text
 from memori.engine import Engine
 from memori.intake import Rejected
 from memori.learn.learnt import Agent, Heard, Learnt, Unavailable
 from memori.learn.worker import Outcome, Worker
-from memori.model import Entity, Job, Receipt, Relation
+from memori.model import Backlog, Entity, Job, Receipt, Relation
 from memori.recall.candidates import OpenScope
 from memori.store import entities, jobs, maintenance, retention, spending
 from memori.store.database import Database
@@ -68,6 +68,19 @@ class Learning(Engine):
         return await database.read(
             lambda connection: jobs.listed(connection, number, self._time(connection), limit)
         )
+
+    async def backlog(self) -> Backlog:
+        """What the whole database still has to learn, in all its scopes."""
+        self._check_whole()
+        database = await self._open()
+
+        def look(connection: Connection) -> Backlog:
+            now = self._time(connection)
+            queue, since = jobs.count(connection, now), jobs.waiting_since(connection)
+            age = 0.0 if since is None else max(0.0, (now - since).total_seconds())
+            return Backlog(waiting=queue.waiting, dead=queue.dead, age_seconds=age)
+
+        return await database.read(look)
 
     async def entities(
         self,
@@ -316,6 +329,7 @@ class Learning(Engine):
 
     async def _put_off(self, claimed: Claim, trouble: str) -> None:
         _log.warning("memori could not learn from an exchange (%s); it is tried again", trouble)
+        observing.retried("learning")
         database = await self._open()
         await database.write(lambda c: jobs.fail(c, claimed, trouble, self._time(c)))
 

@@ -23,7 +23,7 @@ Source = Literal["user", "assistant", "tool", "web", "import", "agent"]
 Kind = Literal["memory", "turn"]
 Status = Literal["stored", "duplicate", "superseded", "quarantined", "rejected"]
 ExportFormat = Literal["sqlite", "jsonl", "markdown"]
-Right = Literal["read", "write", "admin"]
+Right = Literal["read", "write", "admin", "metrics"]
 JsonObject = Mapping[str, Any]
 
 CATEGORIES: tuple[Category, ...] = get_args(Category)
@@ -408,6 +408,21 @@ class LearningStats:
     dead: int
     tokens_today: int = 0
     capped_today: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backlog:
+    """What a whole database still has to learn.
+
+    Attributes:
+        waiting: jobs that wait or are worked on.
+        dead: jobs given up.
+        age_seconds: for how long the oldest of those that wait has; 0 where none does.
+    """
+
+    waiting: int
+    dead: int
+    age_seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

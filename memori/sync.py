@@ -204,6 +204,7 @@ class Memori(Intercepting):
     tables = _blocking(AsyncMemori.tables)
     table_rows = _blocking(AsyncMemori.table_rows)
     ping = _blocking(AsyncMemori.ping)
+    backlog = _blocking(AsyncMemori.backlog)
     create_token = _blocking(AsyncMemori.create_token)
     tokens = _blocking(AsyncMemori.tokens)
     revoke_token = _blocking(AsyncMemori.revoke_token)

@@ -43,6 +43,9 @@ _NO_ISSUER = "https://localhost"
 #: Claims of what a token allows, whoever made it.
 _USER, _NAMESPACE, _SERVICE = "memori_user", "memori_namespace", "memori_service"
 
+#: What a client of somebody's memory may ask the OAuth server for.
+_SCOPES = ("read", "write", "admin")
+
 _log = logging.getLogger(__name__)
 
 
@@ -192,12 +195,10 @@ def metadata_routes(settings: HttpSettings) -> list[Route]:
     from mcp.server.auth.routes import create_protected_resource_routes
     from pydantic import AnyHttpUrl
 
-    from memori.model import RIGHTS
-
     return create_protected_resource_routes(
         resource_url=AnyHttpUrl(str(settings.public_url)),
         authorization_servers=[AnyHttpUrl(str(settings.oauth_issuer))],
-        scopes_supported=list(RIGHTS),
+        scopes_supported=list(_SCOPES),
     )
 
 

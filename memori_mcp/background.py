@@ -26,6 +26,9 @@ RETRY_PAUSE = 120.0
 #: Seconds that a server nobody calls waits before it looks whether promotion is due.
 UNASKED = 120.0
 
+#: Wait between two looks at what is still to be learnt, where somebody counts it.
+BACKLOG_PAUSE = 15.0
+
 _log = logging.getLogger(__name__)
 
 
@@ -41,6 +44,8 @@ async def run_beside(door: Door, updates: Updates) -> AsyncGenerator[None]:
         tasks.start_soon(maintain, door)
         tasks.start_soon(promote, door)
         tasks.start_soon(watch, door, updates)
+        if door.settings.observability.opentelemetry:
+            tasks.start_soon(tell_backlog, door)
         if door.settings.http.auth == "none":  # with tokens, a server has no memory of its own
             tasks.start_soon(serve_hooks, door)
         yield
@@ -87,6 +92,26 @@ async def promote(door: Door) -> None:
     schedule = (await _open(door)).schedule()
     if schedule is not None:
         await schedule.run()
+
+
+async def tell_backlog(door: Door) -> None:
+    """Tell OpenTelemetry until cancelled what is still to be learnt, once a call has opened the
+    engine.
+
+    Args:
+        door: where the engine is.
+    """
+    from memori.otel import start
+
+    meters = start()
+    await door.opened()
+    while True:
+        try:
+            meters.tell_backlog(await (await door.engine()).backlog())
+        except Exception as error:
+            # Only the type: a database error's text can quote what was stored.
+            _log.warning("what waits could not be counted: %s", type(error).__name__)
+        await anyio.sleep(BACKLOG_PAUSE)
 
 
 async def _open(door: Door) -> AsyncMemori:

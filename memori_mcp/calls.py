@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.tools import Tool
 from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
-from mcp_types import CallToolResult, TextContent, ToolAnnotations
+from mcp_types import CallToolResult, InputRequiredResult, TextContent, ToolAnnotations
 from pydantic import Field
 
 from memori.errors import MemoriError, Paused
@@ -20,9 +20,13 @@ from memori_mcp.answers import ContextAnswer, ItemsAnswer, output_schema
 from memori_mcp.arguments import Argument, input_schema, read_arguments
 from memori_mcp.door import Door
 from memori_mcp.failures import explain, report_unexpected
+from memori_mcp.progress import telling_progress
 
 if TYPE_CHECKING:
+    from mcp.server.mcpserver import Context
+
     from memori.api import AsyncMemori
+    from memori_mcp.consent import Consent
 
 #: What a call is in the list of activity; what is not here leaves no entry when it is not done.
 _KINDS: Mapping[str, ActivityKind] = {
@@ -46,6 +50,7 @@ class Call(NamedTuple):
     """What a verb is given: the door's engine, the checked arguments and the operation's id.
 
     It writes to the namespace `home`; `personal` is the user's own beside it, if there is one.
+    `consent` is what the person said to the tool's question, if it has one.
     """
 
     engine: AsyncMemori
@@ -53,9 +58,12 @@ class Call(NamedTuple):
     operation_id: str
     home: str
     personal: str | None
+    consent: Consent = "unasked"
 
 
 Verb = Callable[[Call], Awaitable[Answer]]
+Question = Callable[[Call], Awaitable[str | None]]
+"""What a person has to agree to before a call is made; None where nobody has to."""
 
 #: Claude Code shows a model only the names of a server's tools until it searches for them, but
 #: those that say this it shows whole.
@@ -79,18 +87,18 @@ class MemoryTool(Tool):
 
     async def run(
         self, arguments: dict[str, Any], context: Any, convert_result: bool = False
-    ) -> CallToolResult:
-        """Answer one call.
+    ) -> CallToolResult | InputRequiredResult:
+        """Answer one call, or say what the client is to ask its person first.
 
         Args:
             arguments: as the client sent them.
-            context: the SDK's request context; not used.
+            context: the SDK's request context.
             convert_result: the answer always has its final form.
 
         Raises:
             ToolError: worded for the model.
         """
-        return await self.fn(arguments)
+        return await self.fn(arguments, context)
 
 
 def make_tool(
@@ -104,6 +112,7 @@ def make_tool(
     answer: type[Any],
     annotations: ToolAnnotations,
     at_once: bool = False,
+    question: Question | None = None,
 ) -> MemoryTool:
     """Make a tool of a verb.
 
@@ -117,9 +126,12 @@ def make_tool(
         answer: the typed dictionary of its structured content.
         annotations: what a host may assume of it.
         at_once: a model must see it from the start, also where hosts put tools behind a search.
+        question: what the person has to agree to first, where the client can ask.
     """
 
-    async def call(given: dict[str, Any]) -> CallToolResult:
+    async def call(
+        given: dict[str, Any], context: Context[Any, Any]
+    ) -> CallToolResult | InputRequiredResult:
         values = read_arguments(name, arguments, given)
         operation_id = new_id()
         silence = door.silence()
@@ -127,9 +139,19 @@ def make_tool(
             await _note_silence(door, name, silence.reason)
             return _unanswered(answer, str(silence))
         try:
-            with door.call(changes=not annotations.read_only_hint), heeding():
+            changes = not annotations.read_only_hint
+            with door.call(changes=changes), heeding(), telling_progress(context, door):
                 engine = await door.engine()
-                said = await verb(Call(engine, values, operation_id, door.home, door.personal))
+                asked = Call(engine, values, operation_id, door.home, door.personal)
+                wanted = None if question is None else await question(asked)
+                if wanted is not None:
+                    from memori_mcp.consent import ask
+
+                    answered = await ask(context, wanted)
+                    if isinstance(answered, InputRequiredResult):
+                        return answered
+                    asked = asked._replace(consent=answered)
+                said = await verb(asked)
         except Paused as error:
             await _note_silence(door, name, "paused")
             return _unanswered(answer, str(error))

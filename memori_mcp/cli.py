@@ -117,6 +117,10 @@ def _http_settings(options: argparse.Namespace) -> Settings:
     authenticated = settings.http.auth != "none"
     named = options.user if authenticated else settings.memory.user_id
     check_openness(settings.http, options.host, user_given=named is not None)
+    if settings.http.metrics:
+        from memori_mcp.metrics import require_client
+
+        require_client()
     if not authenticated:
         return settings
     memory = settings.memory.model_copy(
@@ -265,6 +269,10 @@ def _checked_settings(options: argparse.Namespace) -> Settings:
     check_sdk()
     settings = load_settings(_overrides(options), config_file=options.config, personal=True)
     parse_url(settings.database.connection_string)
+    if settings.observability.opentelemetry:
+        from memori.otel import require_api
+
+        require_api()
     _check_scope(settings.memory)
     return settings
 

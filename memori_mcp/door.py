@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 CLOSE_SECONDS = 2.0
 
 _log = logging.getLogger(__name__)
+_looking: ContextVar[bool] = ContextVar("memori_mcp_looking", default=False)
 
 EngineFactory = Callable[[Settings], "AsyncMemori"]
 
@@ -70,6 +72,11 @@ class Door:
         return self._calls > 0
 
     @property
+    def is_open(self) -> bool:
+        """Whether the engine is open."""
+        return self._engine is not None
+
+    @property
     def home(self) -> str:
         """The namespace that the call under way writes to."""
         whom = acting.get()
@@ -99,7 +106,17 @@ class Door:
         finally:
             self._calls -= 1
             self._told_of(changes)
-            self._called.set()
+            if not _looking.get():
+                self._called.set()
+
+    @contextmanager
+    def looking(self) -> Generator[None, None, None]:
+        """What is called inside is the server's own look, after which it need not look again."""
+        token = _looking.set(True)
+        try:
+            yield
+        finally:
+            _looking.reset(token)
 
     def _told_of(self, changes: bool) -> None:
         if changes and self.on_change is not None:

@@ -14,6 +14,7 @@ from mcp_types import CallToolResult, TextContent
 
 from memori.errors import ScopeError
 from memori_mcp.auth import whom
+from memori_mcp.patience import at_most
 
 if TYPE_CHECKING:
     from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
@@ -98,7 +99,7 @@ class Gate:
             with anyio.move_on_after(min(stream_seconds, STREAM_SECONDS)):
                 return await call_next(ctx)
             return {}
-        with anyio.move_on_after(seconds):
+        with at_most(seconds):
             return await call_next(ctx)
         raise MCPError(
             _TOO_LONG,

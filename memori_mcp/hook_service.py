@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.to_thread
 
+from memori import observing
 from memori.activity import acting_as, unnoted
 from memori.errors import Paused
 from memori.hooks.outcomes import take_unheard
@@ -114,6 +115,7 @@ class _Service:
         except (anyio.BrokenResourceError, anyio.EndOfStream):
             _log.debug("a hook did not wait for its answer")
         except Exception as error:
+            observing.skipped("hook", "error")
             # Only the type: the text can quote what was said.
             _log.warning("a hook was not answered: %s", type(error).__name__)
 
@@ -185,10 +187,15 @@ class _Service:
         block = fence(kind, [line for _, line in new], budget)
         if found:
             nothing = "over the budget" if new else "nothing new"
+        reason = "" if block.text else nothing
+        if block.text:
+            observing.injected("hook")
+        else:
+            observing.skipped("hook", reason)
         return {
             "text": block.text,
             "ids": [new[number][0] for number in block.kept],
-            "reason": "" if block.text else nothing,
+            "reason": reason,
         }
 
     async def _record(self, engine: AsyncMemori, session: SessionFile) -> bool:

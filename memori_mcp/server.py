@@ -15,6 +15,7 @@ from memori_mcp.clients import Clients
 from memori_mcp.completion import add_completion
 from memori_mcp.door import Door
 from memori_mcp.logs import ensure_logging
+from memori_mcp.measuring import measure_calls
 from memori_mcp.prompts import add_prompts
 from memori_mcp.resources import add_resources
 from memori_mcp.tools import make_tools
@@ -22,6 +23,9 @@ from memori_mcp.updates import Updates
 
 if TYPE_CHECKING:
     from memori.config import HttpSettings
+
+#: Milliseconds a client may keep the lists; a newer version may have others.
+LISTS_KEPT_MS = 600_000
 
 #: What a host may put before a model. The key rule comes first: some hosts cut the rest.
 INSTRUCTIONS = """\
@@ -83,10 +87,13 @@ def create_server(
         version=package_version(),
         tools=list(make_tools(held)),
         lifespan=lifespan,
+        cache_hints=_cache_hints(),
         subscriptions=bus,
         middleware=[*_gates(settings.http, http=http), Clients()],
         **(_over_http(settings.http, held, settings.memory.namespace) if http else {}),
     )
+    telemetry = settings.observability.opentelemetry
+    measure_calls(server, counted=telemetry or (http and settings.http.metrics), spans=telemetry)
     bus.serve(server, held)
     add_resources(server, held)
     add_prompts(server, held)
@@ -101,6 +108,21 @@ def _gates(settings: HttpSettings, *, http: bool) -> list[Any]:
     from memori_mcp.gate import Gate
 
     return [Gate(settings, authenticated=settings.auth != "none")]
+
+
+def _cache_hints() -> dict[Any, Any]:
+    """What a client of 2026-07-28 may keep: the lists are the same for everybody, for as long as
+    this version of the program runs. What a resource says is never to be kept."""
+    from mcp.server.caching import CacheHint
+
+    kept = CacheHint(ttl_ms=LISTS_KEPT_MS, scope="public")
+    return dict.fromkeys(
+        (
+            *("server/discover", "tools/list", "prompts/list"),
+            *("resources/list", "resources/templates/list"),
+        ),
+        kept,
+    )
 
 
 def _over_http(settings: HttpSettings, door: Door, namespace: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import TypeVar
 
@@ -26,6 +27,8 @@ MAX_LIMIT = 50
 SEARCH_CHARS = 800
 #: How many ids of what was forgotten an answer lists.
 SHOWN_IDS = 20
+#: How much a person is shown of what is to be erased: so many items, so many characters each.
+SHOWN_TO_PERSON, PERSON_CHARS = 10, 120
 
 NOTHING_RECALLED = (
     "Nothing stored answers this. Do not guess: ask the user, or try other words once."
@@ -193,6 +196,7 @@ def make_tools(door: Door) -> list[MemoryTool]:
                 idempotent_hint=True,
                 open_world_hint=False,
             ),
+            question=_about_purge,
         ),
     ]
 
@@ -278,7 +282,12 @@ async def _refuse_to_vouch(call: Call, namespace: str | None) -> None:
 
 async def _forget(call: Call) -> Answer:
     purge = call.given.get("purge", False)
-    if purge and not call.given.get("confirm", False):
+    if purge and call.consent == "refused":
+        raise ToolError(
+            "Nothing was purged: the user was asked and did not agree. Do not ask again. Without "
+            "purge it is hidden and can be restored for 30 days."
+        )
+    if purge and call.consent == "unasked" and not call.given.get("confirm", False):
         raise ToolError(
             "Nothing was purged. A purge cannot be undone: ask the user, and if they agree call "
             "forget again with purge=true and confirm=true. Without purge it is hidden and can "
@@ -295,6 +304,34 @@ async def _forget(call: Call) -> Answer:
         )
 
     return _forgotten(await _where_it_is(call, forget))
+
+
+async def _about_purge(call: Call) -> str | None:
+    """What the person is asked before something is erased for good."""
+    if not call.given.get("purge", False):
+        return None
+    ids: list[str] = call.given["memory_ids"]
+    shown = [await _named(call, each) for each in ids[:SHOWN_TO_PERSON]]
+    more = len(ids) - len(shown)
+    if more > 0:
+        shown.append(f"and {more:,} more")
+    listed = "\n".join(f"- {line}" for line in shown)
+    return f"Erase this for good, with what comes from it? It cannot be brought back.\n{listed}"
+
+
+async def _named(call: Call, item_id: str) -> str:
+    """A memory or turn as its person recognises it; a session by its name."""
+    try:
+        item = await call.engine.get(item_id)
+    except NotFound:
+        for namespace in (call.home, call.personal):
+            with suppress(NotFound):
+                if (await call.engine.turns(item_id, limit=1, namespace=namespace)).items:
+                    return f"all that was said in session {render.quote(item_id)}"
+        raise
+    text = " ".join(item.content.split())
+    cut = text if len(text) <= PERSON_CHARS else text[: PERSON_CHARS - 1] + "…"
+    return render.quote(cut)
 
 
 async def _where_it_is(

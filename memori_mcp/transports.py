@@ -8,15 +8,18 @@ checked in any case, so that no web page can reach it through a browser.
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import socket
 import sys
+from collections.abc import AsyncIterator
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import anyio
 
 from memori.errors import ConfigurationError
+from memori.observing import observe
 from memori_mcp.background import run_beside
 from memori_mcp.ports import LOOPBACK, PATHS, Transport
 from memori_mcp.updates import Updates
@@ -30,9 +33,14 @@ if TYPE_CHECKING:
 
     from memori.config import Settings
     from memori_mcp.door import Door
+    from memori_mcp.metrics import Metrics
 
-#: Seconds that open streams may take to end after a signal.
-GRACE_SECONDS = 2
+#: Seconds that calls under way may still take after a signal; then streams are closed.
+GRACE_SECONDS = 8.0
+#: Time for the last answers to be written.
+SETTLE_SECONDS = 0.1
+#: Seconds after all that in which the web server gives up.
+_BACKSTOP_SECONDS = 2
 _NEAR = ("127.0.0.1", "localhost", "[::1]")
 
 _log = logging.getLogger(__name__)
@@ -66,6 +74,9 @@ def listen(host: str, port: int) -> socket.socket:
 def serve_http(settings: Settings, transport: Transport, taken: socket.socket) -> None:
     """Serve any number of clients until a SIGINT or SIGTERM.
 
+    From then on nobody new is let in, calls under way may end within `GRACE_SECONDS`, and streams
+    are closed. A second signal ends the process at once: what was acknowledged is stored.
+
     Args:
         settings: which database, and whose memory.
         transport: `http` or `sse`.
@@ -74,10 +85,28 @@ def serve_http(settings: Settings, transport: Transport, taken: socket.socket) -
     anyio.run(_serve, settings, transport, taken)
 
 
-async def _end_on_signals(server: uvicorn.Server) -> None:
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async for _ in signals:
-            server.should_exit = True
+async def _end_on(
+    signals: AsyncIterator[signal.Signals], web: uvicorn.Server, door: Door, updates: Updates
+) -> None:
+    async with anyio.create_task_group() as tasks:
+        async for number in signals:
+            if web.should_exit:
+                os._exit(128 + number)
+            web.should_exit = True
+            tasks.start_soon(_drain, web, door, updates)
+
+
+async def _drain(web: uvicorn.Server, door: Door, updates: Updates) -> None:
+    """Let calls under way end, then hang up: a stream of notifications would never end itself."""
+    updates.close()
+    with anyio.move_on_after(GRACE_SECONDS):
+        while door.busy:  # noqa: ASYNC110  # it counts, and whoever waits for it is not told
+            await anyio.sleep(SETTLE_SECONDS / 10)
+    await anyio.sleep(SETTLE_SECONDS)
+    for connection in list(web.server_state.connections):
+        transport = connection.transport
+        if transport is not None:  # pyright: ignore[reportUnnecessaryComparison]  # before it is made
+            transport.close()
 
 
 async def _serve(settings: Settings, transport: Transport, taken: socket.socket) -> None:
@@ -89,31 +118,46 @@ async def _serve(settings: Settings, transport: Transport, taken: socket.socket)
     host, port = taken.getsockname()[:2]
     door, updates = Door(settings), Updates()
     server = create_server(settings, door=door, updates=updates, background=False, http=True)
-    app = make_app(server, door, transport, host)
+    metrics = None
+    if settings.http.metrics:
+        from memori_mcp.metrics import Metrics
+
+        metrics = Metrics(door, server.version)
+        observe(metrics)
+    app = make_app(server, door, transport, host, metrics=metrics)
     at = f"[{host}]" if ":" in host else host
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_SECONDS
+        app,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=int(GRACE_SECONDS) + _BACKSTOP_SECONDS,
     )
     web = uvicorn.Server(config)
     # Its own handlers raise a signal once more when all has ended well.
     web.capture_signals = nullcontext  # pyright: ignore[reportAttributeAccessIssue]  # a context, too
     # One engine for the whole process, whoever comes and goes.
-    async with (
-        door.serving(),
-        run_beside(door, updates),
-        anyio.create_task_group() as tasks,
-    ):
-        tasks.start_soon(_end_on_signals, web)
-        sys.stderr.write(f"memori-mcp: http://{at}:{port}{PATHS[transport]}\n")
-        sys.stderr.flush()
-        await web.serve(sockets=[taken])
-        tasks.cancel_scope.cancel()
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with (
+            door.serving(),
+            run_beside(door, updates),
+            anyio.create_task_group() as tasks,
+        ):
+            tasks.start_soon(_end_on, signals, web, door, updates)
+            sys.stderr.write(f"memori-mcp: http://{at}:{port}{PATHS[transport]}\n")
+            sys.stderr.flush()
+            await web.serve(sockets=[taken])
+            tasks.cancel_scope.cancel()
 
 
 def make_app(
-    server: MCPServer[Door], door: Door, transport: Transport, host: str = "127.0.0.1"
+    server: MCPServer[Door],
+    door: Door,
+    transport: Transport,
+    host: str = "127.0.0.1",
+    *,
+    metrics: Metrics | None = None,
 ) -> Starlette:
-    """The web application: the transport, `/health` and `/ready`.
+    """The web application: the transport, `/health`, `/ready`, and `/metrics` where it counts.
 
     Args:
         server: what speaks MCP, made with `http`.
@@ -121,6 +165,7 @@ def make_app(
         transport: `http`, without sessions, so that several processes may stand behind one
             address; or `sse`.
         host: the address it listens at.
+        metrics: what `/metrics` shows; without, there is no such page.
     """
     from mcp.server.transport_security import TransportSecuritySettings
     from starlette.middleware import Middleware
@@ -151,6 +196,11 @@ def make_app(
         allowed_hosts=[form for name in hosts for form in _with_port(name)],
         allowed_origins=[*(f"http://{name}:*" for name in near), *settings.allowed_origins],
     )
+    if metrics is not None:
+        from memori_mcp.metrics import MetricsPage
+
+        page = MetricsPage(metrics, security, authenticated=settings.auth != "none")
+        server.custom_route("/metrics", methods=["GET"])(page.answer)
     if transport == "sse":
         app = server.sse_app(
             sse_path=PATHS["sse"],

@@ -17,6 +17,7 @@ NAMES = [
     "AccessToken",
     "Activity",
     "AsyncMemori",
+    "Backlog",
     "Closed",
     "ConfigManager",
     "ConfigurationError",
@@ -77,6 +78,7 @@ NAMES = [
 ]
 VERBS = [
     "activity",
+    "backlog",
     "backup",
     "check_token",
     "close",

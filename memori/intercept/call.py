@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
-from memori import loop
+from memori import loop, observing
 from memori.errors import MemoriError, Paused
 from memori.intercept.capture import watch
 from memori.intercept.interceptor import Interceptor, Place, Stream
@@ -94,13 +94,16 @@ class Call:
 
     def _ask(self) -> Future[Notes] | None:
         if self._asked.carries_notes:
+            observing.skipped("interceptor", "has notes")
             return None  # the application adds its own, or another layer has
         return loop.submit(self._interceptor.notes(self._place, self._asked, self._provider))
 
     def _with(self, body: Mapping[str, Any], notes: Notes) -> Mapping[str, Any]:
         self._interceptor.troubles.clear(_KIND)
         if not notes:
+            observing.skipped("interceptor", "nothing fits")
             return body
+        observing.injected("interceptor")
         self._interceptor.injected += 1
         self._injected = notes.tokens
         return self._wire.add(body, notes)
@@ -112,12 +115,16 @@ class Call:
         self._note(_reason(error))
         if isinstance(error, Paused):
             self._interceptor.left_alone["paused"] += 1
+            observing.skipped("interceptor", "paused")
         elif isinstance(error, TimeoutError):
             limit = self._interceptor.settings.time_limit
+            observing.skipped("interceptor", "too slow")
             self._report(_KIND, f"memory took longer than {limit} s; the call goes on without it")
         elif isinstance(error, MemoriError):
+            observing.skipped("interceptor", "database")
             self._report(_KIND, "the call goes on without memory", str(error))
         else:
+            observing.skipped("interceptor", "error")
             self._report(_KIND, "the call goes on without memory", type(error).__name__)
             _log.debug("memori: injection failed", exc_info=error)
         return body

@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-from memori import loop
+from memori import loop, observing
 from memori.errors import InvalidArgument, ScopeError
 from memori.intercept import scope
 from memori.intercept.call import Call
@@ -147,7 +147,9 @@ def _take(
             if place is not None and silence is not None:
                 loop.submit(interceptor.note_missed(place, provider, silence.reason))
             reason = "no user" if silence is None else silence.reason
-    interceptor.left_alone[reason or ""] += 1
+    left = reason or ""
+    interceptor.left_alone[left] += 1
+    observing.skipped("interceptor", left)
     return None
 
 
@@ -203,6 +205,7 @@ def _responsible(http_client: object) -> tuple[Interceptor | None, Where | None]
 def _leave(candidates: Sequence[_Enabled], reason: str, warning: str) -> None:
     for each in candidates:
         each.interceptor.left_alone[reason] += 1
+        observing.skipped("interceptor", reason)
     if candidates:
         _warn_once(reason, warning)
 

@@ -89,7 +89,8 @@ def find_eligible(
         near = nearness.nearest(SEARCH_POOL if chosen.narrows else max(NEAREST, limit))
     reach = max(pool, limit)
     if chosen.narrows:
-        reach = stats.items + 8 * sum(len(places) for places in found.values())
+        # Never 0, which no further step makes larger: all may have been forgotten.
+        reach = max(1, stats.items + 8 * sum(len(places) for places in found.values()))
     while True:
         candidates = rank(
             query, found, stats, limit=reach, document_frequencies=frequencies, near=near

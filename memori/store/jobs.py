@@ -278,6 +278,13 @@ def count(connection: Connection, now: datetime, scope_id: int | None = None) ->
     )
 
 
+def waiting_since(connection: Connection) -> datetime | None:
+    """When the oldest job that waits was asked for, in all scopes that have an owner."""
+    return connection.execute(
+        select(_c.created_at).where(_owned(), _c.state == "waiting").order_by(_c.id).limit(1)
+    ).scalar_one_or_none()
+
+
 def listed(connection: Connection, scope_id: int, now: datetime, limit: int) -> tuple[Job, ...]:
     """Jobs of a scope, oldest first."""
     rows = connection.execute(

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Column, Connection, Table
+from sqlalchemy import Column, Connection, Table, or_, select
 from sqlalchemy.types import TypeDecorator
 
 from memori.model import as_json
 from memori.store.catalogue import key_of, scoped_tables
+from memori.store.entities import FIELD
 from memori.store.paging import rows_after
+from memori.store.tables import entities, labels, memories, relations
 
 #: What is of use to the program alone: numbers and digests that say nothing to a reader.
 _INTERNAL = frozenset(
@@ -19,7 +21,11 @@ _INTERNAL = frozenset(
 #: Earlier wordings, also of what was forgotten since; the history of a memory shows them.
 _ELSEWHERE = frozenset({"before", "payload"})
 #: Columns that hold what somebody said, and are left out where it is not to be read.
-_SAID = ("content", "tags", "entities", "metadata")
+_SAID = (
+    *("content", "tags", "entities", "metadata"),
+    *("label", "name", "alias_of", "subject", "predicate", "object", "topic"),
+    *("subject_key", "object_key"),
+)
 Row = dict[str, Any]
 
 
@@ -65,14 +71,48 @@ def read_rows(
         The rows, and the key of the last one where there are more.
     """
     found = rows_after(connection, table, scope_id, after, limit + 1)
-    rows = [_row(table, values) for values in found[:limit]]
+    unread = _unreadable(connection, table, scope_id, found[:limit])
+    rows = [_row(table, values, number in unread) for number, values in enumerate(found[:limit])]
     if len(found) <= limit:
         return rows, None
     last = found[limit - 1]
     return rows, tuple(last[column.name] for column in key_of(table))
 
 
-def _row(table: Table, values: Row) -> Row:
+def _unreadable(
+    connection: Connection, table: Table, scope_id: int, found: Sequence[Row]
+) -> set[int]:
+    """Which of these rows say what only a memory says that is forgotten or quarantined."""
+    if table is relations:
+        numbers = {row["memory_no"] for row in found}
+        hidden = connection.execute(
+            select(memories.c.memory_no).where(
+                memories.c.scope_id == scope_id,
+                memories.c.memory_no.in_(numbers),
+                or_(memories.c.forgotten_at.is_not(None), memories.c.quarantined.is_(True)),
+            )
+        ).scalars()
+        gone = set(hidden)
+        return {number for number, row in enumerate(found) if row["memory_no"] in gone}
+    if table is entities:
+        # A memory that is hidden has no labels.
+        names = {row["label"] for row in found} | {row["alias_of"] for row in found} - {None}
+        shown = connection.execute(
+            select(labels.c.value)
+            .where(labels.c.scope_id == scope_id, labels.c.field == FIELD)
+            .where(labels.c.value.in_(names))
+            .distinct()
+        ).scalars()
+        known = set(shown)
+        return {
+            number
+            for number, row in enumerate(found)
+            if known.isdisjoint((row["label"], row["alias_of"]))
+        }
+    return set()
+
+
+def _row(table: Table, values: Row, unread: bool) -> Row:
     """A row as JSON values, without what is not to be read."""
     shown: Row = {}
     for column in shown_columns(table):
@@ -80,7 +120,7 @@ def _row(table: Table, values: Row) -> Row:
         shown[column.name] = f"{len(value)} bytes" if isinstance(value, bytes) else as_json(value)
     hidden = (
         "forgotten"
-        if values.get("forgotten_at") is not None
+        if unread or values.get("forgotten_at") is not None
         else "quarantined"
         if values.get("quarantined")
         else None

@@ -24,6 +24,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from memori import observing
 from memori.config import DatabaseSettings
 from memori.errors import Closed, ConfigurationError, StoreBusy, StoreUnavailable
 from memori.model import Scope
@@ -300,6 +301,7 @@ class PooledDatabase(ABC):
                     raise StoreUnavailable(self._failed(cause, doubtful and reconnect)) from cause
             if trouble is Trouble.LOST:
                 await pool.dispose()  # the others of that server are likely gone too
+            observing.retried("transaction")
             await asyncio.sleep(pause * (0.5 + random.random()))  # noqa: S311  # jitter, not a secret
             pause = min(pause * 2, 0.5)
 

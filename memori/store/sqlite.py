@@ -23,6 +23,7 @@ from sqlalchemy import Connection, create_engine
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import StaticPool
 
+from memori import observing
 from memori.config import DatabaseSettings
 from memori.errors import Closed, ConfigurationError, StoreBusy, StoreUnavailable
 from memori.model import Scope
@@ -305,6 +306,7 @@ class SqliteDatabase:
                         f"the database {self.url.safe} is held by another process; nothing was "
                         "written, try again"
                     ) from error
+            observing.retried("transaction")
             await asyncio.sleep(pause * (0.5 + random.random()))  # noqa: S311  # jitter, not a secret
             pause = min(pause * 2, 0.25)
 

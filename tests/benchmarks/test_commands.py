@@ -15,7 +15,7 @@ import servers
 from conftest import SERVERS
 from sqlalchemy import text
 
-from benchmarks import promotion, recall, speed
+from benchmarks import promotion, recall, speed, transports
 from benchmarks.conversations import LabelledFileError, read_labelled_files
 from benchmarks.processes import ROOT, HandServer, ServerFailed, echo_command, server_environment
 from benchmarks.targets import Target
@@ -31,6 +31,14 @@ QUESTIONS: list[dict[str, Any]] = [
     {"question": "Who teaches chess?", "category": "family", "evidence": ["4"]},
     {"question": "Never asked?", "category": "single", "evidence": []},
 ]
+
+
+@pytest.fixture(autouse=True)
+def _few_clients(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is measured is not the point here, so little of it will do."""
+    monkeypatch.setattr(transports, "IDLE_CLIENTS", 2)
+    monkeypatch.setattr(transports, "CLIENTS", (1, 2))
+    monkeypatch.setattr(transports, "ROUNDS", 1)
 
 
 def conversation(**changed: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from intercepted import Enable, said
 
 from benchmarks.provider import Provider
 from memori import InvalidArgument, Memori
+from memori.observing import observe
 
 pytest_plugins = ["intercept_fixtures"]
 
@@ -51,6 +52,35 @@ def test_one_call_opts_out_by_a_header_that_is_not_sent_on(
     assert _was_left_alone(provider, memori)
     assert "x-memori" not in provider.headers[0]
     assert memori.status().left_alone == {"opted out": 1}
+
+
+def test_what_was_added_to_and_what_was_left_alone_is_told(
+    client: openai.OpenAI, memori: Memori
+) -> None:
+    heard: list[tuple[str, ...]] = []
+
+    class Listener:
+        def called(self, verb: str, outcome: object, seconds: float) -> None:
+            """Calls of a door are not what this is about."""
+
+        def retried(self, what: str) -> None:
+            """Nor is this."""
+
+        def injected(self, by: str) -> None:
+            heard.append((by,))
+
+        def skipped(self, by: str, reason: str) -> None:
+            heard.append((by, reason))
+
+    end = observe(Listener())
+    try:
+        _chat(client)
+        _chat(client, extra_headers={"X-Memori": "off"})
+        with memori.paused():
+            _chat(client)
+    finally:
+        end()
+    assert heard == [("interceptor",), ("interceptor", "opted out"), ("interceptor", "paused")]
 
 
 def test_a_predicate_chooses_calls(

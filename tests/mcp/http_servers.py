@@ -6,9 +6,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import httpx2
 from server_process import environment
 
 
@@ -53,14 +54,40 @@ class Served:
     def end(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, float]:
         """Send a signal; the exit code, and how long it took."""
         began = time.monotonic()
-        self._process.send_signal(number)
+        self.signal(number)
         return self._process.wait(timeout=20), time.monotonic() - began
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal, and go on."""
+        self._process.send_signal(number)
+
+    def ended(self) -> int | None:
+        """The exit code; None while it runs."""
+        return self._process.poll()
 
     def discard(self) -> None:
         """End it in any case."""
         self._process.kill()
         self._process.wait()
         self._errors.close()
+
+
+class Alternating(httpx2.AsyncHTTPTransport):
+    """A load balancer: each request goes to the next replica."""
+
+    def __init__(self, replicas: Sequence[Served]) -> None:
+        super().__init__()
+        self._ports = [httpx2.URL(each.url).port for each in replicas]
+        self.sent = [0] * len(replicas)
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Send one on."""
+        number = sum(self.sent) % len(self._ports)
+        self.sent[number] += 1
+        port = self._ports[number]
+        request.url = request.url.copy_with(port=port)
+        request.headers["host"] = f"127.0.0.1:{port}"
+        return await super().handle_async_request(request)
 
 
 Serve = Callable[..., Served]

@@ -87,6 +87,11 @@ async def test_nothing_that_is_asked_reaches_another_scope(
         for number in range(30):
             await memori.remember(f"The xylophone has {number} keys")
         cursor = (await memori.search(limit=5)).cursor
+        await memori.record([{"content": SECRET}, {"content": SECRET}], session_id="attic two")
+        their_sessions = (await memori.sessions(limit=1)).cursor
+        their_turns = (await memori.turns("attic two", limit=1)).cursor
+        their_rows = (await memori.table_rows("memories", limit=1)).cursor
+        assert None not in (cursor, their_sessions, their_turns, their_rows)
     ids = [receipt.id, turn.id, "attic talk"]
     ben = await make(database_url, user_id="ben", namespace="team", rights=["read", "write"])
     served = serve("http", "--auth", "token")
@@ -113,6 +118,20 @@ async def test_nothing_that_is_asked_reaches_another_scope(
         for template in templates:
             start = template.uri_template.split("{")[0]
             read += [start + str(each).replace(" ", "%20") for each in ids]
+        read += [
+            "memori://memories?tag=hidden",
+            "memori://memories?entity=Ana",
+            "memori://memories?query=attic%20hides",
+            f"memori://memories?cursor={cursor}",
+            "memori://memories?user_id=ana&namespace=team",
+            "memori://entities/Ana",
+            f"memori://sessions?cursor={their_sessions}",
+            f"memori://sessions/attic%20talk?cursor={their_turns}",
+            f"memori://tables/memories?cursor={their_rows}",
+            f"memori://tables/turns?cursor={their_rows}",
+            "memori://tables/scopes",
+            "memori://tables/access_tokens",
+        ]
         for uri in read:
             try:
                 said = str((await client.read_resource(uri)).contents)
@@ -125,7 +144,7 @@ async def test_nothing_that_is_asked_reaches_another_scope(
                 shown = await client.get_prompt(prompt.name, given)
                 assert "xylophone" not in str(shown.messages)
         for template in templates:
-            for name in ("id", "session_id", "tag", "entity", "name"):
+            for name in ("id", "session_id", "tag", "entity", "name", "query", "cursor", "table"):
                 reference: Any = {"type": "ref/resource", "uri": template.uri_template}
                 found = await client.complete(reference, {"name": name, "value": ""})
                 assert not {"attic talk", "hidden", "Ana", *ids} & set(found.completion.values)

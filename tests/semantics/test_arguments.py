@@ -237,7 +237,17 @@ WRONG: dict[str, dict[str, list[tuple[list[Any], Expected]]]] = {
 }
 #: Verbs that take nothing, and what every other verb takes besides.
 BARE = {
-    *("open", "close", "ping", "tables", "schema", "maintain", "learn", "start_learning"),
+    *(
+        "open",
+        "close",
+        "ping",
+        "backlog",
+        "tables",
+        "schema",
+        "maintain",
+        "learn",
+        "start_learning",
+    ),
     *("promote_due", "start_promoting"),
 }
 UNOWNED = {"flush", "backup", "revoke_token", "check_token"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from datetime import timedelta
@@ -321,3 +322,13 @@ async def test_filters_hold_for_what_is_forgotten_too(memori: AsyncMemori) -> No
     ):
         assert await listed(memori, include_forgotten=True, **filters) == wanted
         assert await listed(memori, **filters) == []
+
+
+async def test_a_filtered_search_by_words_ends_when_all_was_forgotten(
+    memori: AsyncMemori,
+) -> None:
+    gone = await kept(memori, "Ana lives in Porto", category="fact")
+    await memori.forget([gone])
+    async with asyncio.timeout(20):
+        assert not (await memori.search("Porto", category="fact")).items
+        assert not (await memori.search("Porto", kind="memory")).items
