@@ -48,6 +48,7 @@ async def _closed() -> AsyncIterator[None]:
     yield
     await litellm.close_litellm_async_clients()
     litellm.in_memory_llm_clients_cache.flush_cache()
+    gc.collect()  # after an error it leaves a session open, which must not be found later
 
 
 @pytest.fixture
