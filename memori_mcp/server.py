@@ -52,6 +52,7 @@ def create_server(
     updates: Updates | None = None,
     background: bool = True,
     http: bool = False,
+    sessions: bool = True,
 ) -> MCPServer[Door]:
     """Make a server for one person's memory.
 
@@ -65,6 +66,7 @@ def create_server(
         background: run what a server does besides answering for as long as its lifespan; False
             where the caller does, once for many connections.
         http: it is served over HTTP, within the limits and by the authentication of `[http]`.
+        sessions: its transport keeps a channel to each client, as stdio and SSE do.
 
     Returns:
         A server that can be run on any transport; its engine lives as long as its lifespan.
@@ -94,7 +96,7 @@ def create_server(
     )
     telemetry = settings.observability.opentelemetry
     measure_calls(server, counted=telemetry or (http and settings.http.metrics), spans=telemetry)
-    bus.serve(server, held)
+    bus.serve(server, held, sessions=sessions)
     add_resources(server, held)
     add_prompts(server, held)
     add_completion(server, held)

@@ -117,7 +117,14 @@ async def _serve(settings: Settings, transport: Transport, taken: socket.socket)
 
     host, port = taken.getsockname()[:2]
     door, updates = Door(settings), Updates()
-    server = create_server(settings, door=door, updates=updates, background=False, http=True)
+    server = create_server(
+        settings,
+        door=door,
+        updates=updates,
+        background=False,
+        http=True,
+        sessions=transport != "http",
+    )
     metrics = None
     if settings.http.metrics:
         from memori_mcp.metrics import Metrics

@@ -18,9 +18,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from mcp.server.mcpserver.exceptions import ResourceError
 from mcp.server.subscriptions import InMemorySubscriptionBus, ResourceUpdated, ServerEvent
-from mcp.shared.exceptions import MCPError
 from mcp_types import (
-    METHOD_NOT_FOUND,
     EmptyResult,
     SubscribeRequestParams,
     SubscriptionsListenRequestParams,
@@ -43,11 +41,6 @@ MOST_WATCHED = 50
 _LISTEN = "subscriptions/listen"
 #: Which resources the stream that is being opened asks for.
 _asked: ContextVar[frozenset[str]] = ContextVar("memori_mcp_asked", default=frozenset())
-
-_CANNOT_TELL = (
-    "this server keeps no sessions over HTTP, so it cannot notify clients of this protocol "
-    "version: connect by stdio or SSE, or listen as of 2026-07-28 (subscriptions/listen)"
-)
 
 _log = logging.getLogger(__name__)
 
@@ -141,12 +134,14 @@ class Updates(InMemorySubscriptionBus):
         if self._handler is not None:
             self._handler.close()
 
-    def serve(self, server: MCPServer[Door], door: Door) -> None:
+    def serve(self, server: MCPServer[Door], door: Door, *, sessions: bool) -> None:
         """Let clients of every protocol version say what they want to hear of.
 
         Args:
             server: whose clients.
             door: whose calls may change something.
+            sessions: whether a client of a version before 2026-07-28 has a channel on which it
+                hears; without, it is told that it cannot subscribe.
         """
         door.on_change, self._joined = self.touch, door.nudge
         lowlevel: Any = server._lowlevel_server  # pyright: ignore[reportPrivateUsage]  # the SDK's own seam for methods it has no decorator for
@@ -162,8 +157,6 @@ class Updates(InMemorySubscriptionBus):
 
         async def subscribe(ctx: Any, params: SubscribeRequestParams) -> EmptyResult:
             connection = ctx.session._connection  # a session is made anew for each request
-            if not connection.has_standalone_channel:
-                raise MCPError(METHOD_NOT_FOUND, _CANNOT_TELL)
             if connection not in self._sessions:
                 connection.exit_stack.callback(self._sessions.pop, connection, None)
                 self._sessions[connection] = acting.get(), set(), ctx.session
@@ -180,8 +173,12 @@ class Updates(InMemorySubscriptionBus):
             return EmptyResult()
 
         lowlevel.add_request_handler(_LISTEN, SubscriptionsListenRequestParams, listen)
-        lowlevel.add_request_handler("resources/subscribe", SubscribeRequestParams, subscribe)
-        lowlevel.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, unsubscribe)
+        if sessions:
+            for method, params, handle in (
+                ("resources/subscribe", SubscribeRequestParams, subscribe),
+                ("resources/unsubscribe", UnsubscribeRequestParams, unsubscribe),
+            ):
+                lowlevel.add_request_handler(method, params, handle)
 
 
 async def watch(door: Door, updates: Updates) -> None:

@@ -439,7 +439,9 @@ async def _serve(database: str, sessions: bool) -> None:
         {"database.connection_string": database, "memory.user_id": "ana"}, environ={}
     )
     door, updates = Door(settings), Updates()
-    server = create_server(settings, door=door, updates=updates, background=False, http=True)
+    server = create_server(
+        settings, door=door, updates=updates, background=False, http=True, sessions=sessions
+    )
     add_fixtures(server)
     app = server.streamable_http_app() if sessions else make_app(server, door, "http")
     taken = listen("127.0.0.1", 0)

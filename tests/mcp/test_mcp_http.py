@@ -92,9 +92,12 @@ async def test_earlier_clients_hear_of_a_changed_working_context_over_sse(serve:
 
 async def test_who_cannot_be_told_over_http_is_not_promised_it(serve: Serve) -> None:
     async with _client(serve("http"), "legacy") as client:
+        offered = client.server_capabilities.resources
+        assert offered is not None
+        assert not offered.subscribe
         with (
             pytest.warns(MCPDeprecationWarning, match="resources/subscribe"),
-            pytest.raises(MCPError, match="connect by stdio or SSE"),
+            pytest.raises(MCPError, match="Method not found"),
         ):
             await client.subscribe_resource("memori://working-context")
 
