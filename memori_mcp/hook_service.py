@@ -67,18 +67,34 @@ async def serve_hooks(door: Door) -> None:
     place = Place(
         door.settings.database.connection_string, memory.namespace, memory.user_id or "default"
     )
-    service = _Service(door, folder, place)
-    with (folder / f"{place.key}.lock").open("w") as lock:
+    path = folder / f"{place.key}.sock"
+    try:
+        lock = path.with_suffix(".lock").open("w")
+    except OSError as error:
+        _report(error)
+        return
+    with lock:
         await _hold(lock.fileno())
-        path = folder / f"{place.key}.sock"
-        path.unlink(missing_ok=True)  # of a server that was killed
-        async with await anyio.create_unix_listener(path, mode=0o600) as listener:
-            try:
-                async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(service.get_ready)
-                    await listener.serve(service.answer)
-            finally:
-                path.unlink(missing_ok=True)
+        try:
+            path.unlink(missing_ok=True)  # of a server that was killed
+            listener = await anyio.create_unix_listener(path, mode=0o600)
+        except OSError as error:
+            _report(error)
+            return
+        service = _Service(door, folder, place)
+        try:
+            async with listener, anyio.create_task_group() as tasks:
+                tasks.start_soon(service.get_ready)
+                await listener.serve(service.answer)
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _report(error: OSError) -> None:
+    _log.warning(
+        "hooks are not answered: %s; XDG_RUNTIME_DIR must name a folder of yours, and no long one",
+        error.strerror or error,
+    )
 
 
 async def _hold(lock: int) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import sqlite3
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -207,6 +208,13 @@ async def opened_shared(shared_database: TestDatabase, clock: Clock) -> AsyncIte
     """Open several engines on each database that more than one can reach."""
     async with AsyncExitStack() as stack:
         yield Opener(shared_database, clock, stack)
+
+
+@pytest.fixture
+def runtime_folder() -> Iterator[Path]:
+    """A folder whose name is short enough for a socket, however long that of the test's own is."""
+    with tempfile.TemporaryDirectory(prefix="memori-") as name:
+        yield Path(name)
 
 
 @pytest.fixture

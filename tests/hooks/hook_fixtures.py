@@ -14,8 +14,8 @@ from hook_host import Host
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> Iterator[Host]:
-    made = Host(tmp_path)
+def host(tmp_path: Path, runtime_folder: Path) -> Iterator[Host]:
+    made = Host(tmp_path, runtime_folder)
     yield made
     for server in list(made.servers):
         made.end(server)

@@ -18,16 +18,16 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 class Host:
     """A folder with a database, an environment of its own, and a conversation."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, runtime: Path) -> None:
         self.folder = folder
         self.url = f"sqlite:///{folder / 'memori.db'}"
         self.transcript = folder / "talk.jsonl"
-        (folder / "run").mkdir()
+        (folder / "run").symlink_to(runtime)
         clean = {k: v for k, v in os.environ.items() if not k.startswith("MEMORI_")}
         self.env = clean | {
             "PYTHONPATH": str(REPOSITORY),
             "HOME": str(folder),
-            "XDG_RUNTIME_DIR": str(folder / "run"),
+            "XDG_RUNTIME_DIR": str(runtime),
         }
         self.servers: list[subprocess.Popen[bytes]] = []
 

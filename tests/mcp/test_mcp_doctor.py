@@ -19,13 +19,13 @@ from memori import Memori
 class Home:
     """A person's home folder, and commands given in it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, runtime: Path) -> None:
         self.folder = folder
         self.database = folder / ".local" / "share" / "memori" / "memori.db"
-        (folder / "run").mkdir(parents=True)
+        folder.mkdir()
         self.env = environment() | {
             "HOME": str(folder),
-            "XDG_RUNTIME_DIR": str(folder / "run"),
+            "XDG_RUNTIME_DIR": str(runtime),
             "XDG_DATA_HOME": str(folder / ".local" / "share"),
             "XDG_CONFIG_HOME": str(folder / ".config"),
         }
@@ -69,8 +69,8 @@ class Home:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Home:
-    return Home(tmp_path / "ana")
+def home(tmp_path: Path, runtime_folder: Path) -> Home:
+    return Home(tmp_path / "ana", runtime_folder)
 
 
 def test_all_is_well_before_anything_is_there(home: Home) -> None:

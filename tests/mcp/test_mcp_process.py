@@ -90,6 +90,20 @@ def test_an_ordinary_run_writes_nothing_to_stderr(start_server: StartServer) -> 
     assert server.errors() == ""
 
 
+def test_a_server_that_cannot_answer_hooks_serves_all_the_same(
+    start_server: StartServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / ("too long for a socket " * 6)
+    folder.mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+    server = start_server()
+    server.initialize()
+    assert server.call("remember", content="Pixel is a cat.")["isError"] is False
+    assert server.close() == 0
+    assert "hooks are not answered" in server.errors()
+    assert "Traceback" not in server.errors()
+
+
 def test_stored_text_never_reaches_the_log(start_server: StartServer) -> None:
     server = start_server("--log-level", "debug")
     server.initialize()
