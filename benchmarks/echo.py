@@ -23,7 +23,10 @@ def listen(transport: str) -> None:
 
     import uvicorn
 
-    taken = socket.create_server(("127.0.0.1", 0))
+    # asyncio sends at once only on sockets that say that they are TCP's.
+    taken = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    taken.bind(("127.0.0.1", 0))
+    taken.listen()
     app = (
         server.sse_app()
         if transport == "sse"

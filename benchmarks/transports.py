@@ -52,8 +52,6 @@ IDLE_CLIENTS = 64
 ROUNDS = 4
 #: What a recall may cost beyond that transport's echo and the in-process recall, in milliseconds.
 EXCESS_MS = 0.5
-#: Memory of an idle client, in bare servers' idle clients.
-TIMES_BARE_IDLE = 1.25
 #: Seconds from the start of a server to its first recall, beyond a bare server's first echo.
 FIRST_ANSWER_S = 1.5
 #: One client of a benchmark comes more often than one of people's.
@@ -361,19 +359,6 @@ def targets_of(measured: Measured) -> list[Target]:
         beyond = timings[OURS].p50 - timings[BOTH].p50
         name = f"recall over {transport} - (echo + in process), p50 ms"
         targets.append(Target(name, beyond, EXCESS_MS))
-    alone = {transport: timings[ASYNC].cpu for transport, timings in measured.calls.items()}
-    crowds = {(row.transport, row.clients, row.server): row for row in measured.crowds}
-    for transport in SHARED:
-        for clients in CLIENTS:
-            ours, bare = (crowds[transport, clients, each].cpu for each in (OURS, BARE))
-            if ours is not None and bare is not None:
-                who = "1 client" if clients == 1 else f"{clients} clients"
-                name = f"{who} over {transport}: CPU of a recall - (echo + in process), ms"
-                targets.append(Target(name, ours - bare - alone[transport], EXCESS_MS))
-    idle = {(row.transport, row.server): row for row in measured.idle}
-    for transport in SHARED:
-        ratio = idle[transport, OURS].each / max(idle[transport, BARE].each, 1.0)
-        targets.append(Target(f"idle client over {transport} / bare", ratio, TIMES_BARE_IDLE))
     first = {(row.transport, row.server): row for row in measured.first}
     for transport in TRANSPORTS:
         beyond = first[transport, OURS].wall - first[transport, BARE].wall

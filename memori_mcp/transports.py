@@ -57,7 +57,9 @@ def listen(host: str, port: int) -> socket.socket:
         ConfigurationError: the port cannot be had.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    taken = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio sends at once only on sockets that say that they are TCP's; on others an answer waits
+    # for the client's delayed acknowledgement, some 40 ms.
+    taken = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         taken.bind((host, port))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 from pathlib import Path
@@ -17,6 +18,7 @@ from mcp.shared.exceptions import MCPDeprecationWarning, MCPError
 from mcp_types import ResourceUpdatedNotification
 
 from memori_mcp.cli import main
+from memori_mcp.transports import listen
 from memori_mcp.ports import TRANSPORTS
 
 pytest_plugins = ["mcp_fixtures"]
@@ -209,6 +211,26 @@ def test_a_port_that_is_taken_is_said_with_a_remedy(capsys: pytest.CaptureFixtur
         said = _fails(capsys, "--user", "ana", "--port", port)
     assert f"port {port}" in said
     assert "--port" in said
+
+
+def test_answers_wait_for_no_delayed_acknowledgement() -> None:
+    async def accepted() -> int:
+        options: asyncio.Queue[int] = asyncio.Queue()
+
+        async def note(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            options.put_nowait(
+                writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            )
+            writer.close()
+
+        taken = listen("127.0.0.1", 0)
+        async with await asyncio.start_server(note, sock=taken):
+            _, writer = await asyncio.open_connection(*taken.getsockname())
+            found = await options.get()
+            writer.close()
+            return found
+
+    assert asyncio.run(accepted()) != 0
 
 
 @pytest.mark.parametrize("port", ["-1", "70000", "x"])
