@@ -18,8 +18,8 @@ from mcp.shared.exceptions import MCPDeprecationWarning, MCPError
 from mcp_types import ResourceUpdatedNotification
 
 from memori_mcp.cli import main
-from memori_mcp.transports import listen
 from memori_mcp.ports import TRANSPORTS
+from memori_mcp.transports import listen
 
 pytest_plugins = ["mcp_fixtures"]
 pytestmark = pytest.mark.anyio
