@@ -35,7 +35,7 @@ from memori.model import (
     Turn,
     WorkingContext,
 )
-from memori.recall.candidates import RECALL_POOL, SEARCH_POOL, OpenScope
+from memori.recall.candidates import SEARCH_POOL, OpenScope
 from memori.recall.context import build_context
 from memori.recall.find import find_hits
 from memori.recall.freshness import context_mark, is_mark
@@ -121,7 +121,6 @@ class Reading(Engine):
                 parsed,
                 chosen,
                 limit=limit,
-                pool=RECALL_POOL,
                 meaning=meaning,
                 abstain=self._settings.recall.abstain,
             ),
@@ -556,7 +555,7 @@ class Reading(Engine):
                 scopes_open,
                 parsed,
                 chosen,
-                limit=min(offset + limit + 1, SEARCH_POOL),
+                limit=min(offset + limit + 1, SEARCH_POOL.items),
                 pool=SEARCH_POOL,
                 meaning=meaning,
                 fold=False,

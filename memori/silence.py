@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 #: A file of this name in a folder, or in one above it, keeps memory out of that folder.
@@ -41,10 +42,16 @@ def find_silence(folder: Path | None, environ: Mapping[str, str]) -> Silence | N
     """
     if environ.get(INCOGNITO, "0") not in ("", "0"):
         return Silence("incognito", f"{INCOGNITO} is set")
-    for each in () if folder is None else (folder, *folder.parents):
-        if (each / IGNORE_FILE).exists():
-            return Silence("excluded", f"{each / IGNORE_FILE} is there")
+    for file in () if folder is None else _ignore_files(folder):
+        if file.exists():
+            return Silence("excluded", f"{file} is there")
     return None
+
+
+@lru_cache(maxsize=64)
+def _ignore_files(folder: Path) -> tuple[Path, ...]:
+    """Where a file that keeps memory out of a folder could be."""
+    return tuple(each / IGNORE_FILE for each in (folder, *folder.parents))
 
 
 def working_folder() -> Path | None:

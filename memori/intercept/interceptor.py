@@ -28,13 +28,14 @@ from memori.intercept.scope import Said
 from memori.intercept.session import (
     STANDING_SHARE,
     SessionState,
+    recall_for,
     recalled_block,
     standing_block,
 )
 from memori.intercept.spool import Exchange, spool_for
 from memori.intercept.trouble import Troubles
 from memori.intercept.wire import Asked, Notes, Reply, as_asked
-from memori.model import DEFAULT_USER, Scope
+from memori.model import DEFAULT_USER, Hit, Scope
 from memori.pauses import heeding
 from memori.text.tokens import estimate_tokens
 from memori.uses import uncounted
@@ -221,30 +222,35 @@ class Interceptor:
     async def _notes(self, scope: Scope, state: SessionState, asked: Asked) -> Notes:
         # Words alone are better than the answer of an embedder that comes too late.
         embedding_limit.set(self.settings.time_limit * _EMBEDDING_SHARE)
-        recalls = self.settings.auto_ingest and not state.has_recalled(asked)
-        budget = self.settings.max_tokens
-        both = self.settings.auto_ingest and self.settings.sends_standing
-        share = int(budget * STANDING_SHARE) if both else budget
-        standing = state.snapshot
-        if not self.settings.sends_standing:
-            await self._settled(scope, needed=recalls)
-        elif standing.text:  # whether it still holds can be asked meanwhile
+        budget, recalls = self.settings.max_tokens, self.settings.auto_ingest
+        standing, hits, recalled = state.snapshot, (), ""
+        if self.settings.sends_standing:
+            if not standing.text:
+                # Nothing else is known yet: all of the time limit is for what was said just before.
+                await self._settled(scope, share=1.0)
+            share = int(budget * STANDING_SHARE) if recalls else budget
             look = standing_block(self.engine, scope, state, asked, share)
-            standing, _ = await asyncio.gather(look, self._settled(scope, needed=recalls))
-        else:
-            # Nothing else is known yet: all of the time limit is for what was said just before.
-            await self._settled(scope, needed=True, share=1.0)
-            standing = await standing_block(self.engine, scope, state, asked, share)
-        recalled = ""
-        if self.settings.auto_ingest:
+            if recalls:  # whether the block still holds is asked while recall waits and reads
+                standing, hits = await asyncio.gather(look, self._recall(scope, state, asked))
+            else:
+                standing = await look
+        elif recalls:
+            hits = await self._recall(scope, state, asked)
+        if recalls:
             left = budget - estimate_tokens(standing.text)
-            recalled = await recalled_block(self.engine, scope, state, asked, standing, left)
+            recalled = recalled_block(state, asked, standing, hits, left)
         return Notes(standing=standing.text, recalled=recalled)
 
-    async def _settled(self, scope: Scope, *, needed: bool, share: float = _SETTLE_SHARE) -> None:
+    async def _recall(self, scope: Scope, state: SessionState, asked: Asked) -> Sequence[Hit]:
+        """What answers the last user message; nothing in a further step of its exchange."""
+        if not asked.question or state.has_recalled(asked):
+            return ()
+        await self._settled(scope, share=_SETTLE_SHARE)
+        return await recall_for(self.engine, scope, asked)
+
+    async def _settled(self, scope: Scope, *, share: float) -> None:
         """Wait a little for what the same user said just before: it belongs to what is read."""
-        if needed:
-            await self._recorder.settled(scope, self.settings.time_limit * share)
+        await self._recorder.settled(scope, self.settings.time_limit * share)
 
     async def record(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypedDict
 
@@ -11,7 +12,7 @@ from memori.api import AsyncMemori
 from memori.ids import new_id
 from memori.intercept.block import fence
 from memori.intercept.wire import Asked, squeeze
-from memori.model import Hit, Scope
+from memori.model import Hit, Recalled, Scope
 from memori.recall.context import HEADINGS
 from memori.recall.lines import line_of
 from memori.text.tokens import estimate_tokens
@@ -92,23 +93,21 @@ async def standing_block(
         return state.snapshot
 
 
-async def recalled_block(
-    engine: AsyncMemori,
-    scope: Scope,
-    state: SessionState,
-    asked: Asked,
-    shown: Snapshot,
-    max_tokens: int,
+async def recall_for(engine: AsyncMemori, scope: Scope, asked: Asked) -> Recalled:
+    """What is recalled for the last user message, best first."""
+    return await engine.recall(asked.question, limit=_RECALLED, **_where(engine, scope))
+
+
+def recalled_block(
+    state: SessionState, asked: Asked, shown: Snapshot, hits: Sequence[Hit], max_tokens: int
 ) -> str:
-    """What is recalled for the last user message; the same for every step of one exchange."""
+    """The block of what was recalled; the same for every step of one exchange."""
     if not asked.question or max_tokens < 1:
         return ""
     if state.has_recalled(asked):
         return state.recalled[1]
-    hits = await engine.recall(asked.question, limit=_RECALLED, **_where(engine, scope))
     fresh = [hit for hit in hits if not shown.says(hit) and not _is_sent(hit, asked)]
-    lines = [line_of(hit) for hit in fresh]
-    block = fence("recalled", lines, max_tokens)
+    block = fence("recalled", [line_of(hit) for hit in fresh], max_tokens)
     state.recalled = (asked.prefix, block.text)
     state.recalled_ids = tuple(fresh[number].id for number in block.kept)
     return block.text

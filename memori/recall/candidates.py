@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -31,9 +31,18 @@ from memori.store.tables import MEMORY_SHELF
 if TYPE_CHECKING:
     from memori.recall.meaning import Meaning, Nearness
 
-#: How many candidates the fusion looks at in a recall, and in a paged search.
-RECALL_POOL = 80
-SEARCH_POOL = 1_000
+
+class Pool(NamedTuple):
+    """How many candidates the fusion looks at, and how many memories may be among them."""
+
+    items: int
+    memories: int
+
+
+#: In a recall, and in a paged search. A turn far down may be lifted by what was said around it; a
+#: memory stands alone, and its own words have said already how well it fits.
+RECALL_POOL = Pool(80, 48)
+SEARCH_POOL = Pool(1_000, 1_000)
 #: How many candidates are taken for their meaning alone.
 NEAREST = 60
 #: In a larger scope the commonest words of a question are left out by document frequency.
@@ -62,7 +71,7 @@ def find_eligible(
     scope: OpenScope,
     query: Query,
     chosen: Filter,
-    pool: int,
+    pool: Pool,
     limit: int,
     meaning: Meaning | None,
 ) -> tuple[list[tuple[Candidate, Found]], Searched]:
@@ -86,8 +95,9 @@ def find_eligible(
     nearness = None if meaning is None else meaning.near(connection, scope.scope_id)
     near: list[int] = []
     if nearness is not None:
-        near = nearness.nearest(SEARCH_POOL if chosen.narrows else max(NEAREST, limit))
-    reach = max(pool, limit)
+        near = nearness.nearest(SEARCH_POOL.items if chosen.narrows else max(NEAREST, limit))
+    reach, memories = max(pool.items, limit), max(pool.memories, limit)
+    wanted = reach + len(near)
     if chosen.narrows:
         # Never 0, which no further step makes larger: all may have been forgotten.
         reach = max(1, stats.items + 8 * sum(len(places) for places in found.values()))
@@ -95,13 +105,35 @@ def find_eligible(
         candidates = rank(
             query, found, stats, limit=reach, document_frequencies=frequencies, near=near
         )
-        eligible = sight.passing(candidates, max(pool, limit) + len(near))
-        if len(eligible) >= limit or len(candidates) < reach + len(near):
+        every = len(candidates) < reach + len(near)
+        if not chosen.narrows:
+            few = _fewer_memories(candidates, memories, near)
+            every = every and len(few) == len(candidates)
+            candidates = few
+        eligible = sight.passing(candidates, wanted)
+        if len(eligible) >= limit or every:
             searched = Searched(found, stats.items, frequencies)
             if nearness is not None:
                 eligible = _with_meaning(eligible, nearness)
             return eligible, searched
-        reach *= 8
+        reach, memories = reach * 8, memories * 8
+
+
+def _fewer_memories(
+    candidates: list[Candidate], most: int, near: Collection[int]
+) -> list[Candidate]:
+    """Candidates without the memories after so many, unless they are standing or near in
+    meaning."""
+    if len(candidates) <= most:
+        return candidates
+    kept: list[Candidate] = []
+    for candidate in candidates:
+        if candidate.session_no == MEMORY_SHELF and not candidate.standing:
+            if most < 1 and candidate.seq not in near:
+                continue
+            most -= 1
+        kept.append(candidate)
+    return kept
 
 
 def _with_meaning(

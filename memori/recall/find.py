@@ -13,7 +13,7 @@ from sqlalchemy import Row as SqlRow
 from memori.model import Hit, Recalled
 from memori.recall.abstain import LOOKED_AT, Look, Searched, why_nothing_fits
 from memori.recall.alike import SAME_MEANING, find_alike, find_enlarged
-from memori.recall.candidates import RECALL_POOL, Found, OpenScope, find_eligible
+from memori.recall.candidates import RECALL_POOL, Found, OpenScope, Pool, find_eligible
 from memori.recall.hits import Shown, by_scope, ids_of, origins_of, to_hits
 from memori.recall.query import Query
 from memori.recall.rank import Candidate, place_number
@@ -39,7 +39,7 @@ def find_hits(
     chosen: Filter,
     *,
     limit: int,
-    pool: int = RECALL_POOL,
+    pool: Pool = RECALL_POOL,
     meaning: Meaning | None = None,
     abstain: bool = False,
     fold: bool = True,

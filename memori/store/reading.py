@@ -206,7 +206,7 @@ def glimpse_memories(
     for batch, size in in_batches(numbers):
         values: dict[str, Any] = {f"no_{at}": number for at, number in enumerate(batch)}
         for row in _glimpse_memories(size, dated).run(connection, {"scope": scope_id, **values}):
-            found[row[0]] = MemoryGlimpse(*row)
+            found[row[0]] = MemoryGlimpse._make(row)
     return found
 
 
@@ -221,7 +221,7 @@ def glimpse_turns(
         for at, (session_no, seq) in enumerate(batch):
             values[f"session_{at}"], values[f"seq_{at}"] = session_no, seq
         for row in _glimpse_turns(size, dated, dialect).run(connection, values):
-            found[row[0], row[1]] = TurnGlimpse(*row)
+            found[row[0], row[1]] = TurnGlimpse._make(row)
     return found
 
 

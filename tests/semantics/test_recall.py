@@ -314,3 +314,26 @@ async def test_a_store_of_many_languages_answers_each_in_its_own(memori: AsyncMe
     ]
     for question, text in zip(questions, kept_texts, strict=True):
         assert (await recalled(memori, question))[0] == text
+
+
+async def test_behind_many_memories_that_hold_no_longer_those_that_do_are_found(
+    memori: AsyncMemori, clock: Clock
+) -> None:
+    over = clock.now - timedelta(days=1)
+    for number in range(60):  # more than a recall looks at first, and each a better fit
+        await kept(memori, f"Otters swim at pier {number}", valid_until=over)
+    for name in ("Ana", "Ben"):
+        await kept(memori, f"{name} says that otters swim, too, in the cold river of the north")
+    found = texts(await memori.recall("where do otters swim?"))
+    assert [text.split()[0] for text in found] == ["Ben", "Ana"]
+
+
+async def test_behind_many_memories_a_standing_instruction_is_found(memori: AsyncMemori) -> None:
+    for number in range(60):
+        await kept(memori, f"Otter at pier {number}")
+    await kept(
+        memori,
+        "Always name the river and the weather of the day when an otter is spoken of by anybody",
+        category="rule",
+    )
+    assert any(hit.category == "rule" for hit in await memori.recall("otter"))
