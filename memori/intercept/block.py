@@ -30,10 +30,12 @@ _FENCE_LIKE = re.compile(r"<(?=/?memori-notes)", re.IGNORECASE)
 
 
 class Fenced(NamedTuple):
-    """A block, empty when no quoted line fits, and which of its lines are in it."""
+    """A block, empty when no quoted line fits, which of its lines are in it, and its size by
+    `estimate_tokens`."""
 
-    text: str
-    kept: tuple[int, ...]
+    text: str = ""
+    kept: tuple[int, ...] = ()
+    tokens: int = 0
 
 
 def fence(kind: Kind, lines: Sequence[str], max_tokens: int) -> Fenced:
@@ -45,7 +47,7 @@ def fence(kind: Kind, lines: Sequence[str], max_tokens: int) -> Fenced:
         max_tokens: the budget of the whole block by `estimate_tokens`.
 
     Returns:
-        The block, and the numbers of the lines that fit.
+        The block, the numbers of the lines that fit, and its size.
     """
     opening, closing = f"{_OPEN.format(kind=kind)}\n{_INTRODUCTION[kind]}", _CLOSE
     left = max_tokens - estimate_tokens(opening) - estimate_tokens(closing) - 2
@@ -58,9 +60,9 @@ def fence(kind: Kind, lines: Sequence[str], max_tokens: int) -> Fenced:
             left -= cost
     kept = _without_empty_headings(safe, fitting)
     if not kept:
-        return Fenced("", ())
+        return Fenced()
     text = "\n".join([opening, *(safe[number] for number in kept), closing])
-    return Fenced(text, tuple(kept))
+    return Fenced(text, tuple(kept), estimate_tokens(text))
 
 
 def strip_blocks(text: str) -> str:

@@ -27,6 +27,7 @@ from memori.intercept.recording import Recorder
 from memori.intercept.scope import Said
 from memori.intercept.session import (
     STANDING_SHARE,
+    Recollection,
     SessionState,
     recall_for,
     recalled_block,
@@ -37,7 +38,6 @@ from memori.intercept.trouble import Troubles
 from memori.intercept.wire import Asked, Notes, Reply, as_asked
 from memori.model import DEFAULT_USER, Hit, Scope
 from memori.pauses import heeding
-from memori.text.tokens import estimate_tokens
 from memori.uses import uncounted
 
 #: Seconds between attempts to open a database that could not be opened.
@@ -192,8 +192,8 @@ class Interceptor:
         state = self._session(place)
         with heeding(), unnoted():
             notes = await self._notes(place.scope, state, asked)
-        ids = (*state.snapshot.ids, *state.recalled_ids) if notes else ()
-        self._note(place, provider, ids, notes.tokens, "" if notes else "nothing found")
+        reason = "" if notes else "nothing found"
+        self._note(place, provider, notes.ids, notes.tokens, reason)
         return notes
 
     async def note_missed(self, place: Place, provider: str, reason: str) -> None:
@@ -223,7 +223,7 @@ class Interceptor:
         # Words alone are better than the answer of an embedder that comes too late.
         embedding_limit.set(self.settings.time_limit * _EMBEDDING_SHARE)
         budget, recalls = self.settings.max_tokens, self.settings.auto_ingest
-        standing, hits, recalled = state.snapshot, (), ""
+        standing, hits, recalled = state.snapshot, (), Recollection()
         if self.settings.sends_standing:
             if not standing.text:
                 # Nothing else is known yet: all of the time limit is for what was said just before.
@@ -237,9 +237,14 @@ class Interceptor:
         elif recalls:
             hits = await self._recall(scope, state, asked)
         if recalls:
-            left = budget - estimate_tokens(standing.text)
+            left = budget - standing.tokens
             recalled = recalled_block(state, asked, standing, hits, left)
-        return Notes(standing=standing.text, recalled=recalled)
+        return Notes(
+            standing=standing.text,
+            recalled=recalled.text,
+            tokens=standing.tokens + recalled.tokens,
+            ids=standing.ids + recalled.ids,
+        )
 
     async def _recall(self, scope: Scope, state: SessionState, asked: Asked) -> Sequence[Hit]:
         """What answers the last user message; nothing in a further step of its exchange."""

@@ -36,6 +36,7 @@ class Snapshot:
     """
 
     text: str = ""
+    tokens: int = 0
     ids: tuple[str, ...] = ()
     origins: frozenset[str] = frozenset()
     mark: str = ""
@@ -45,6 +46,19 @@ class Snapshot:
         return hit.id in self.origins or not {hit.id, *hit.sources}.isdisjoint(self.ids)
 
 
+@dataclass(frozen=True, slots=True)
+class Recollection:
+    """The block of what was recalled for one user message, which `prefix` names.
+
+    `ids` are the memories and turns it shows.
+    """
+
+    text: str = ""
+    tokens: int = 0
+    ids: tuple[str, ...] = ()
+    prefix: str = ""
+
+
 @dataclass(slots=True)
 class SessionState:
     """One session of one user, as far as this process knows it."""
@@ -52,8 +66,7 @@ class SessionState:
     id: str
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     snapshot: Snapshot = field(default_factory=Snapshot)
-    recalled: tuple[str, str] = ("", "")
-    recalled_ids: tuple[str, ...] = ()
+    recalled: Recollection = field(default_factory=Recollection)
     run: str = field(default_factory=new_id)
     keys: OrderedDict[str, tuple[int, bool]] = field(
         default_factory=OrderedDict[str, tuple[int, bool]]
@@ -61,7 +74,7 @@ class SessionState:
 
     def has_recalled(self, asked: Asked) -> bool:
         """Whether this is a further step of an exchange that was recalled for."""
-        return asked.goes_on and self.recalled[0] == asked.prefix
+        return asked.goes_on and self.recalled.prefix == asked.prefix
 
     def turn_key(self, asked: Asked, *, complete: bool) -> str:
         """The key of a user turn: the same for every step and repetition of one exchange.
@@ -100,17 +113,16 @@ async def recall_for(engine: AsyncMemori, scope: Scope, asked: Asked) -> Recalle
 
 def recalled_block(
     state: SessionState, asked: Asked, shown: Snapshot, hits: Sequence[Hit], max_tokens: int
-) -> str:
+) -> Recollection:
     """The block of what was recalled; the same for every step of one exchange."""
     if not asked.question or max_tokens < 1:
-        return ""
-    if state.has_recalled(asked):
-        return state.recalled[1]
-    fresh = [hit for hit in hits if not shown.says(hit) and not _is_sent(hit, asked)]
-    block = fence("recalled", [line_of(hit) for hit in fresh], max_tokens)
-    state.recalled = (asked.prefix, block.text)
-    state.recalled_ids = tuple(fresh[number].id for number in block.kept)
-    return block.text
+        return Recollection()
+    if not state.has_recalled(asked):
+        fresh = [hit for hit in hits if not shown.says(hit) and not _is_sent(hit, asked)]
+        block = fence("recalled", [line_of(hit) for hit in fresh], max_tokens)
+        ids = tuple(fresh[number].id for number in block.kept)
+        state.recalled = Recollection(block.text, block.tokens, ids, asked.prefix)
+    return state.recalled
 
 
 async def _take(engine: AsyncMemori, scope: Scope, asked: Asked, max_tokens: int) -> Snapshot:
@@ -132,7 +144,7 @@ async def _take(engine: AsyncMemori, scope: Scope, asked: Asked, max_tokens: int
     block = fence("standing", [text for text, _ in lines], max_tokens)
     ids = tuple(found for number in block.kept if (found := lines[number][1]) is not None)
     mark = await engine.context_mark(ids, **where) if ids else ""
-    return Snapshot(block.text, ids, origins, mark)
+    return Snapshot(block.text, block.tokens, ids, origins, mark)
 
 
 async def _said_lately(engine: AsyncMemori, scope: Scope, asked: Asked) -> list[Hit]:

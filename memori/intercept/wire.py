@@ -14,7 +14,6 @@ from typing import Any, Protocol, cast
 
 from memori.intercept.block import holds_block, strip_blocks
 from memori.messages import text_of
-from memori.text.tokens import estimate_tokens
 
 Body = Mapping[str, Any]
 Message = Mapping[str, Any]
@@ -42,18 +41,18 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notes:
-    """What is added to a request: fenced blocks, or nothing."""
+    """What is added to a request: fenced blocks, or nothing.
+
+    `tokens` is their size by estimate, `ids` are the memories and turns they show.
+    """
 
     standing: str = ""
     recalled: str = ""
+    tokens: int = 0
+    ids: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.standing or self.recalled)
-
-    @property
-    def tokens(self) -> int:
-        """How many tokens they are, by estimate."""
-        return estimate_tokens(self.standing) + estimate_tokens(self.recalled)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
