@@ -12,6 +12,7 @@ import json
 import os
 import urllib.error
 import urllib.request
+from abc import ABC, abstractmethod
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -29,7 +30,12 @@ from memori.text.tokens import estimate_tokens
 #: Seconds the provider may take for one answer.
 SECONDS = 60.0
 _MAX_ANSWER = 4 * 1024 * 1024
+#: An answer may have so many tokens; where thinking counts as answer, more.
 _MAX_TOKENS = 4_000
+_MAX_THOUGHT_TOKENS = 16_000
+#: How a server is asked, each next way if it refuses the one before: by the schema, and within the
+#: limit of tokens. A server of an old interface, or a small context, may refuse both.
+_WAYS = ((True, True), (False, True), (False, False))
 _TOOL = "keep_memories"
 _OPENAI, _ANTHROPIC = "https://api.openai.com/v1", "https://api.anthropic.com"
 _ANTHROPIC_VERSION = "2023-06-01"
@@ -74,25 +80,26 @@ def make_model(settings: AgentsSettings) -> Model:
     return _Chat(settings)
 
 
-class _SchemaFirst:
+class _SchemaFirst(ABC):
     """Asks with the schema, or in words alone where the server knows no schemas."""
 
-    _strict = True
+    _way = 0
 
     def ask(self, system: str, said: str, schema: Mapping[str, Any]) -> Answer:
-        """Ask; once a schema was refused, only in words."""
-        if self._strict:
+        """Ask in the first way the server has not refused."""
+        while True:
+            by_schema, limited = _WAYS[self._way]
             try:
-                return self._ask(system, said, schema)
-            except Refused:
-                self._strict = False
-        try:
-            return self._ask(system, said, None)
-        except Refused as error:
-            raise Unavailable(str(error)) from None
+                return self._ask(system, said, schema if by_schema else None, limited=limited)
+            except Refused as error:
+                self._way = (self._way + 1) % len(_WAYS)
+                if self._way == 0:  # it was not for the way, then
+                    raise Unavailable(str(error)) from None
 
-    def _ask(self, system: str, said: str, schema: Mapping[str, Any] | None) -> Answer:
-        raise NotImplementedError
+    @abstractmethod
+    def _ask(
+        self, system: str, said: str, schema: Mapping[str, Any] | None, *, limited: bool
+    ) -> Answer: ...
 
 
 class _Chat(_SchemaFirst):
@@ -102,6 +109,7 @@ class _Chat(_SchemaFirst):
         key = _secret(settings)
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._body: dict[str, Any] = {}
+        self._limit: dict[str, Any] = {"max_completion_tokens": _MAX_THOUGHT_TOKENS}
         if settings.chosen == "azure":
             model = settings.model or settings.azure_deployment or ""
             self._headers = {"api-key": key or ""}
@@ -114,11 +122,17 @@ class _Chat(_SchemaFirst):
         else:
             model = settings.model or DEFAULT_MODELS["openai"]
             self._url = (settings.base_url or _OPENAI).rstrip("/") + "/chat/completions"
+            if settings.chosen != "openai":  # the name that all of them know
+                self._limit = {"max_tokens": _MAX_TOKENS}
         self._body["model"] = model
         self.name = f"{settings.chosen} {model}"
 
-    def _ask(self, system: str, said: str, schema: Mapping[str, Any] | None) -> Answer:
+    def _ask(
+        self, system: str, said: str, schema: Mapping[str, Any] | None, *, limited: bool
+    ) -> Answer:
         body = {**self._body, "messages": _messages(system, said)}
+        if limited:
+            body |= self._limit
         if schema is not None:
             body["response_format"] = _response_format(schema)
         answer = _post(self._url, self._headers, body)
@@ -174,9 +188,11 @@ class _LiteLLM(_SchemaFirst):
         self._base = settings.base_url
         self.name = f"litellm {self._model}"
 
-    def _ask(self, system: str, said: str, schema: Mapping[str, Any] | None) -> Answer:
+    def _ask(
+        self, system: str, said: str, schema: Mapping[str, Any] | None, *, limited: bool
+    ) -> Answer:
         litellm = _import_litellm()
-        more: dict[str, Any] = {}
+        more: dict[str, Any] = {"max_tokens": _MAX_TOKENS} if limited else {}
         try:
             with quietly(), _silent(litellm):  # the interceptor does not see it
                 if schema is not None:

@@ -109,6 +109,8 @@ async def test_each_provider_is_asked_in_its_own_way(
         assert body["tool_choice"] == {"type": "tool", "name": "keep_memories"}
     else:
         assert body["response_format"]["json_schema"]["strict"] is True
+    limit = "max_completion_tokens" if name in ("openai", "azure") else "max_tokens"
+    assert 1_000 <= body[limit] <= 16_000
     assert (await memori.stats()).learning.tokens_today == 16
 
 
@@ -155,8 +157,30 @@ async def test_a_server_without_schemas_is_asked_in_words(
     await _say(memori, "Porto is home to me")
     await memori.learn()
     assert set(await _memories(memori)) == {"The user lives in Porto"}
-    assert "response_format" in provider.bodies[0]
-    assert "response_format" not in provider.bodies[1]
+    assert ["response_format" in body for body in provider.bodies] == [True, False]
+    assert all("max_tokens" in body for body in provider.bodies)
+    provider.failures = [400]
+    await _say(memori, "Porto is where I sleep")
+    await memori.learn()
+    assert ["response_format" in body for body in provider.bodies[2:]] == [False, False]
+    assert ["max_tokens" in body for body in provider.bodies[2:]] == [True, False]
+
+
+async def test_what_a_server_refuses_whichever_way_it_is_asked_is_asked_again_by_the_schema(
+    opened_file: Opener, provider: Provider, clock: Clock
+) -> None:
+    _answer(provider, PORTO)
+    provider.failures = [404, 404, 404]
+    memori = await opened_file(provider_config=_custom(provider))
+    await _say(memori, "Porto is home to me")
+    await memori.learn()
+    [job] = await memori.jobs()
+    assert "agents.model" in (job.trouble or "")
+    clock.advance(minutes=1)
+    await memori.learn()
+    assert set(await _memories(memori)) == {"The user lives in Porto"}
+    asked = [("response_format" in body, "max_tokens" in body) for body in provider.bodies]
+    assert asked == [(True, True), (False, True), (False, False), (True, True)]
 
 
 @pytest.mark.parametrize(
