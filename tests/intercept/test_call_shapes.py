@@ -82,6 +82,8 @@ async def test_an_exchange_is_recorded_once(
     assert metadata.pop("model") in ("gpt-4o-mini", "claude-haiku-4-5")
     assert metadata.pop("provider") == shape.library
     assert metadata.pop("finish") in ("stop", "completed", "end_turn")
+    if shape.library == "litellm" and not shape.tells_usage:
+        metadata.pop("usage", None)  # litellm before 1.101 counts the tokens of a stream itself
     assert metadata == ({"usage": {"input": 11, "output": 5}} if shape.tells_usage else {})
 
 
