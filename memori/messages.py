@@ -79,7 +79,8 @@ def text_of(message: Mapping[str, Any]) -> str:
         pieces += [_part(part) for part in cast("Sequence[Any]", content)]
     calls: Any = message.get("tool_calls") or ()
     for call in calls:
-        pieces.append(f"[called {_get(_get(call, 'function'), 'name') or 'a tool'}]")
+        named = _get(_get(call, "function"), "name") or _get(_get(call, "custom"), "name")
+        pieces.append(f"[called {named or 'a tool'}]")
     return "\n".join(piece for piece in pieces if piece)
 
 

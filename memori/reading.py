@@ -328,6 +328,34 @@ class Reading(Engine):
 
         return await self._read(self._readable(user_id, namespace), find)
 
+    async def turn_texts(
+        self,
+        ids: Iterable[str],
+        *,
+        user_id: str | None = None,
+        namespace: str | None = None,
+    ) -> dict[str, str]:
+        """The texts of some turns, by id.
+
+        Args:
+            ids: the turns; what is no visible one is left out.
+            user_id: another user than the object's.
+            namespace: this namespace alone.
+
+        Raises:
+            InvalidArgument: something given is no id.
+        """
+        wanted = as_ids(ids, "ids")
+
+        def find(connection: Connection, readable: Sequence[OpenScope]) -> dict[str, str]:
+            return {
+                turn_id: text
+                for scope in readable
+                for turn_id, text in rows.turn_texts(connection, scope.scope_id, wanted)
+            }
+
+        return await self._read(self._readable(user_id, namespace), find)
+
     async def get(
         self, item_id: str, *, user_id: str | None = None, namespace: str | None = None
     ) -> Memory | Turn:

@@ -74,7 +74,7 @@ def strip_blocks(text: str) -> str:
 
 def holds_block(text: str) -> bool:
     """Whether a text already carries a block of ours."""
-    return "<memori-notes " in text
+    return _CLOSE in text.lower() and _FENCED.search(text) is not None
 
 
 def _without_empty_headings(lines: Sequence[str], fitting: Sequence[int]) -> list[int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -37,6 +38,7 @@ class Call:
         self._at = interceptor.engine.now()
         self._began = time.perf_counter()
         self._injected: int | None = None
+        self._pid = os.getpid()
 
     def amended(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """The body with notes; as it is when there are none in time."""
@@ -76,6 +78,8 @@ class Call:
 
     def done(self, read: Callable[[], Reply]) -> None:
         """The answer has come: record the exchange in the background."""
+        if self._pid != os.getpid():
+            return  # an answer that a forked process inherited is the parent's to record
         seconds = time.perf_counter() - self._began
         recording = self._interceptor.record(
             self._place,

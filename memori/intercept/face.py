@@ -75,14 +75,13 @@ class Intercepting:
         """
         from memori.intercept import libraries, switchboard
 
-        through = getattr(client, "_client", None)
-        if through is None or not hasattr(client, "request"):
+        if not hasattr(client, "_client") or not hasattr(client, "request"):
             raise InvalidArgument(
                 f"cannot register {type(client).__name__}: give a client of openai or anthropic"
             )
         interceptor = self._interceptor()
         interceptor.owner = self
-        switchboard.register(through, interceptor)
+        switchboard.register(client, interceptor)
         libraries.watch()
 
     def status(self) -> Status:

@@ -23,10 +23,12 @@ from memori.engine import embedding_limit
 from memori.errors import MemoriError
 from memori.ids import new_id
 from memori.intake import check_name, check_scope, check_writer
+from memori.intercept.block import strip_blocks
 from memori.intercept.recording import Recorder
 from memori.intercept.scope import Said
 from memori.intercept.session import (
     STANDING_SHARE,
+    Ending,
     Recollection,
     SessionState,
     recall_for,
@@ -136,17 +138,20 @@ class Interceptor:
         """
         memory = self.engine.settings.memory
         said = said or Said()
-        user = said.user_id or memory.user_id
+        user = memory.user_id if said.user_id is None else said.user_id
         if user is None:
             if memory.require_scope:
                 return None
             user = DEFAULT_USER
-        scope = check_scope(said.namespace or memory.namespace, user)
-        session = said.session_id or self._session_of.get(scope) or memory.session_id
+        namespace = memory.namespace if said.namespace is None else said.namespace
+        scope = check_scope(namespace, user)
+        session = said.session_id
+        if session is None:
+            session = self._session_of.get(scope, memory.session_id)
         if session is None:
             session = self._session_of.setdefault(scope, new_id())
             self._bound_sessions()
-        agent = said.agent_id or memory.agent_id
+        agent = memory.agent_id if said.agent_id is None else said.agent_id
         return Place(
             scope=scope,
             session_id=check_name(session, "session_id"),
@@ -375,12 +380,14 @@ class Interceptor:
         seconds: float,
     ) -> list[dict[str, Any]]:
         """The turns of an exchange; the store tells those apart that it holds already."""
-        text = reply.text.strip() or "\n".join(f"[called {name}]" for name in reply.tools)
-        if not asked.question and not asked.goes_on:
+        text = strip_blocks(reply.text).strip()  # a model may repeat its notes
+        text = text or "\n".join(f"[called {name}]" for name in reply.tools)
+        failed = reply.finish == "failed" and not text
+        if failed or (not asked.question and not asked.goes_on):
             return []
         turns: list[dict[str, Any]] = []
         if asked.question:
-            key = self._session(place).turn_key(asked, complete=bool(text) and reply.complete)
+            key = self._session(place).turn_key(asked, _ending(text, reply))
             turns.append({"role": "user", "content": asked.question, "at": at.isoformat()})
             turns[0] |= {"key": key, "speaker": asked.speaker}
             if not place.human:
@@ -402,3 +409,14 @@ class Interceptor:
             when = self.engine.now().isoformat()
             turns.append({"role": "assistant", "content": text, "at": when, "metadata": kept})
         return turns
+
+
+#: How a model says that it has more to say: it was cut short, or waits for its own tools.
+_PAUSES = frozenset({"length", "max_tokens", "incomplete", "pause_turn"})
+
+
+def _ending(text: str, reply: Reply) -> Ending:
+    """How an answer ended."""
+    if not text or not reply.complete:
+        return "broken"
+    return "paused" if reply.finish in _PAUSES else "answered"

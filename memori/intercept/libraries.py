@@ -41,7 +41,7 @@ def watch() -> None:
         if _finder not in sys.meta_path:
             sys.meta_path.insert(0, _finder)
         for name in _LIBRARIES:
-            if name in sys.modules and not _is_being_imported(sys.modules[name]):
+            if _is_whole(sys.modules.get(name)):
                 _patch(name)
 
 
@@ -74,8 +74,10 @@ def _patch(name: str) -> None:
             )
 
 
-def _is_being_imported(module: ModuleType) -> bool:
-    return getattr(module.__spec__, "_initializing", False)
+def _is_whole(module: ModuleType | None) -> bool:
+    """Whether a module is there and imported to its end; a program's tests may put in others."""
+    spec = getattr(module, "__spec__", None)
+    return isinstance(spec, ModuleSpec) and not getattr(spec, "_initializing", False)
 
 
 class _Finder(MetaPathFinder):

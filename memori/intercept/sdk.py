@@ -34,10 +34,21 @@ class Patch:
         self._ours: Any = (self._async_request if is_async else self._request)()
         _put_over[self._ours] = self._own
         owner.request = self._ours
+        # Copies of a registered client are registered, too.
+        self._copiers = [
+            (name, own, _copying(own))
+            for name in ("copy", "with_options")
+            if (own := owner.__dict__.get(name)) is not None
+        ]
+        for name, _, ours in self._copiers:
+            setattr(owner, name, ours)
 
     def undo(self) -> None:
         """Put back what was there; beneath what others put on top ours stays, and does nothing."""
         self._active = False
+        for name, own, ours in self._copiers:
+            if self._owner.__dict__.get(name) is ours:
+                setattr(self._owner, name, own)
         if self._owner.__dict__.get("request") is not self._ours:
             return
         if self._own is None:
@@ -89,7 +100,7 @@ class Patch:
             self._provider,
             wire,
             body,  # pyright: ignore[reportUnknownArgumentType]
-            http_client=getattr(client, "_client", None),
+            client=client,
             headers=_headers(options),
         )
 
@@ -98,6 +109,16 @@ class Patch:
         if not switchboard.opts_out(headers):
             return options
         return options.model_copy(update={"headers": switchboard.without_opt_out(headers or {})})
+
+
+def _copying(own: Any) -> Any:
+    @wraps(own)
+    def copy(client: Any, *args: Any, **named: Any) -> Any:
+        made = own(client, *args, **named)
+        switchboard.register_copy(client, made)
+        return made
+
+    return copy
 
 
 def _without_ours(request: Any) -> Any:

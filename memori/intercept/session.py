@@ -6,13 +6,13 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 from memori.api import AsyncMemori
 from memori.ids import new_id
 from memori.intercept.block import fence
 from memori.intercept.wire import Asked, squeeze
-from memori.model import Hit, Recalled, Scope
+from memori.model import Hit, Scope
 from memori.recall.context import HEADINGS
 from memori.recall.lines import line_of
 from memori.text.tokens import estimate_tokens
@@ -26,6 +26,12 @@ _LATELY_TURNS = 10
 _LATELY_SEARCHED = 40
 _RECALLED = 12
 _KEYS_KEPT = 256
+#: Blocks of recalled notes that a session keeps, for the further steps of their exchanges.
+_RECOLLECTIONS_KEPT = 16
+
+
+#: How an answer ended: whole, before its end but to be gone on with, or broken off or empty.
+Ending = Literal["answered", "paused", "broken"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Recollection:
-    """The block of what was recalled for one user message, which `prefix` names.
+    """The block of what was recalled for one user message.
 
     `ids` are the memories and turns it shows.
     """
@@ -56,7 +62,6 @@ class Recollection:
     text: str = ""
     tokens: int = 0
     ids: tuple[str, ...] = ()
-    prefix: str = ""
 
 
 @dataclass(slots=True)
@@ -66,29 +71,33 @@ class SessionState:
     id: str
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     snapshot: Snapshot = field(default_factory=Snapshot)
-    recalled: Recollection = field(default_factory=Recollection)
+    recalled: OrderedDict[str, Recollection] = field(default_factory=OrderedDict[str, Recollection])
     run: str = field(default_factory=new_id)
-    keys: OrderedDict[str, tuple[int, bool]] = field(
-        default_factory=OrderedDict[str, tuple[int, bool]]
+    keys: OrderedDict[str, tuple[int, Ending]] = field(
+        default_factory=OrderedDict[str, tuple[int, Ending]]
     )
 
     def has_recalled(self, asked: Asked) -> bool:
         """Whether this is a further step of an exchange that was recalled for."""
-        return asked.goes_on and self.recalled.prefix == asked.prefix
+        return asked.goes_on and asked.prefix in self.recalled
 
-    def turn_key(self, asked: Asked, *, complete: bool) -> str:
-        """The key of a user turn: the same for every step and repetition of one exchange.
+    def turn_key(self, asked: Asked, ending: Ending) -> str:
+        """The key of a user turn: the same for every step of one exchange.
 
-        A conversation that carries its history names the turn by it. A first message may be said
-        again later, and is a turn of its own then, unless the answer before broke off.
+        A conversation that carries its history names the turn by it. What was answered may be
+        said again later, with the same before it, and is a turn of its own then; not the further
+        steps of the exchange, and not another try after an answer that broke off.
         """
-        number, was_complete = self.keys.pop(asked.prefix, (0, False))
-        if asked.opens and not asked.goes_on and was_complete:
+        number, before = self.keys.pop(asked.prefix, (0, "broken"))
+        further = asked.has_results or (asked.goes_on and before == "paused")
+        if before != "broken" and not further:
             number += 1
-        self.keys[asked.prefix] = (number, complete)
+        self.keys[asked.prefix] = (number, ending)
         while len(self.keys) > _KEYS_KEPT:
             self.keys.popitem(last=False)
-        return f"{self.run}:{asked.prefix}:{number}" if asked.opens else asked.prefix
+        if asked.opens:
+            return f"{self.run}:{asked.prefix}:{number}"
+        return f"{asked.prefix}:{number}" if number else asked.prefix
 
 
 async def standing_block(
@@ -106,9 +115,17 @@ async def standing_block(
         return state.snapshot
 
 
-async def recall_for(engine: AsyncMemori, scope: Scope, asked: Asked) -> Recalled:
-    """What is recalled for the last user message, best first."""
-    return await engine.recall(asked.question, limit=_RECALLED, **_where(engine, scope))
+async def recall_for(engine: AsyncMemori, scope: Scope, asked: Asked) -> Sequence[Hit]:
+    """What is recalled for the last user message, best first, without what was learnt from turns
+    that the application sends anyway."""
+    where = _where(engine, scope)
+    hits = await engine.recall(asked.question, limit=_RECALLED, **where)
+    sources = [turn for hit in hits if hit.kind == "memory" for turn in hit.sources]
+    if not sources or len(asked.texts) < 2:  # nothing but the question
+        return hits
+    texts = await engine.turn_texts(sources, **where)
+    sent = {turn for turn, text in texts.items() if squeeze(text) in asked.texts}
+    return [hit for hit in hits if hit.kind != "memory" or sent.isdisjoint(hit.sources)]
 
 
 def recalled_block(
@@ -117,12 +134,16 @@ def recalled_block(
     """The block of what was recalled; the same for every step of one exchange."""
     if not asked.question or max_tokens < 1:
         return Recollection()
-    if not state.has_recalled(asked):
+    kept = state.recalled.pop(asked.prefix, None) if asked.goes_on else None
+    if kept is None:
         fresh = [hit for hit in hits if not shown.says(hit) and not _is_sent(hit, asked)]
         block = fence("recalled", [line_of(hit) for hit in fresh], max_tokens)
         ids = tuple(fresh[number].id for number in block.kept)
-        state.recalled = Recollection(block.text, block.tokens, ids, asked.prefix)
-    return state.recalled
+        kept = Recollection(block.text, block.tokens, ids)
+    state.recalled[asked.prefix] = kept
+    while len(state.recalled) > _RECOLLECTIONS_KEPT:
+        state.recalled.popitem(last=False)
+    return kept
 
 
 async def _take(engine: AsyncMemori, scope: Scope, asked: Asked, max_tokens: int) -> Snapshot:

@@ -80,10 +80,18 @@ def anyone() -> bool:
     return bool(_enabled or _registered)
 
 
-def register(http_client: object, interceptor: Interceptor) -> None:
-    """Handle the calls that go out through one HTTP client, as copies of an SDK client do."""
+def register(client: object, interceptor: Interceptor) -> None:
+    """Handle the calls of one SDK client."""
     with _lock:
-        _registered[http_client] = interceptor
+        _registered[client] = interceptor
+
+
+def register_copy(client: object, copy: object) -> None:
+    """Handle the calls of a client's copy as the client's."""
+    with _lock:
+        interceptor = _registered.get(client)
+        if interceptor is not None:
+            _registered[copy] = interceptor
 
 
 def interceptors() -> list[Interceptor]:
@@ -99,7 +107,7 @@ def take(
     wire: Wire,
     body: Mapping[str, Any],
     *,
-    http_client: object = None,
+    client: object = None,
     headers: Mapping[str, Any] | None = None,
 ) -> Call | None:
     """Decide about a call.
@@ -108,7 +116,7 @@ def take(
         provider: the client library.
         wire: the wire format of the body.
         body: what would be sent.
-        http_client: what it would be sent through.
+        client: the SDK client it is made with.
         headers: of this call alone.
 
     Returns:
@@ -117,7 +125,7 @@ def take(
     if handled.get() or loop.is_current() or not anyone():
         return None
     try:
-        return _take(provider, wire, body, http_client, headers)
+        return _take(provider, wire, body, client, headers)
     except Exception as error:  # a predicate or a body nobody expected must not break the call
         _warn_once(
             f"taking {type(error).__name__}",
@@ -130,10 +138,10 @@ def _take(
     provider: str,
     wire: Wire,
     body: Mapping[str, Any],
-    http_client: object,
+    client: object,
     headers: Mapping[str, Any] | None,
 ) -> Call | None:
-    interceptor, where = _responsible(http_client)
+    interceptor, where = _responsible(client)
     if interceptor is None:
         return None
     reason = _reason_against(provider, body, headers, where)
@@ -166,10 +174,10 @@ def without_opt_out(headers: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in headers.items() if name.lower() != OPT_OUT_HEADER}
 
 
-def _responsible(http_client: object) -> tuple[Interceptor | None, Where | None]:
+def _responsible(client: object) -> tuple[Interceptor | None, Where | None]:
     """The one object that handles this call."""
     with _lock:
-        registered = _registered.get(http_client) if http_client is not None else None
+        registered = _registered.get(client) if client is not None else None
         everyone = dict(_enabled)
     said = scope.said()
     if registered is not None:
@@ -178,8 +186,8 @@ def _responsible(http_client: object) -> tuple[Interceptor | None, Where | None]
         return None, None
     else:
         candidates = list(everyone.values())
-    if said is not None:
-        mine = [each for each in candidates if each.interceptor is said.owner]
+    mine = [each for each in candidates if said and each.interceptor is said.owner]
+    if said is not None and (said.names_a_user or not _need_a_user(mine)):
         chosen = mine[0] if mine else None
         return (None, None) if chosen is None else (chosen.interceptor, chosen.where)
     if scope.was_used():
@@ -200,6 +208,13 @@ def _responsible(http_client: object) -> tuple[Interceptor | None, Where | None]
         return None, None
     chosen = candidates[0] if candidates else None
     return (None, None) if chosen is None else (chosen.interceptor, chosen.where)
+
+
+def _need_a_user(candidates: Sequence[_Enabled]) -> bool:
+    """Whether it must be said whose a call is: scopes are in use, and the settings name nobody."""
+    return scope.was_used() and any(
+        each.interceptor.engine.settings.memory.user_id is None for each in candidates
+    )
 
 
 def _leave(candidates: Sequence[_Enabled], reason: str, warning: str) -> None:

@@ -26,14 +26,15 @@ class Asked:
     `question` is the last thing the user said, empty when the request goes on without (the
     results of tools after a stored response). `prefix` names the conversation up to there, `texts`
     are the texts the request carries already. `goes_on` says that assistant or tool messages
-    follow the question: a further step of one exchange. `opens` says that nothing was answered
-    before it.
+    follow the question: a further step of one exchange, which `has_results` of tools, or the
+    beginning of the answer. `opens` says that nothing was answered before it.
     """
 
     question: str
     prefix: str
     texts: frozenset[str]
     goes_on: bool
+    has_results: bool
     opens: bool
     carries_notes: bool
     speaker: str | None = None
@@ -95,6 +96,14 @@ def get(value: Any, key: str) -> Any:
     return getattr(value, key, None)
 
 
+def as_fields(value: Any) -> Message | None:
+    """A JSON object, also where an SDK made an object of it (litellm's messages)."""
+    if not isinstance(value, Mapping):
+        dump = getattr(value, "model_dump", None)
+        value = dump(exclude_unset=True) if callable(dump) else None
+    return cast("Message", value) if isinstance(value, Mapping) else None
+
+
 def items(value: Any) -> list[Any]:
     """A JSON list; anything else is an empty one."""
     return list(cast("Sequence[Any]", value)) if isinstance(value, list | tuple) else []
@@ -123,6 +132,7 @@ def as_asked(messages: Sequence[tuple[str, Message]], earlier: str | None = None
         json.dumps([earlier, *([role, text] for role, text, _ in before)]).encode()
     )
     name: Any = None if last is None else spoken[last][2].get("name")
+    after = spoken if last is None else spoken[last + 1 :]
     return Asked(
         question="" if last is None else spoken[last][1],
         prefix=digest.hexdigest(),
@@ -130,10 +140,15 @@ def as_asked(messages: Sequence[tuple[str, Message]], earlier: str | None = None
         goes_on=(
             bool(spoken) or earlier is not None
             if last is None
-            else any(role != "user" for role, _, _ in spoken[last + 1 :])
+            else any(role != "user" for role, _, _ in after)
         ),
+        has_results=any(role == "tool" for role, _, _ in after),
         opens=earlier is None and all(role == "user" for role, _, _ in before),
-        carries_notes=any(holds_block(_raw(message)) for _, message in messages),
+        carries_notes=any(
+            holds_block(_raw(message))
+            for role, message in messages
+            if role not in ("assistant", "tool")  # a model may repeat its notes
+        ),
         speaker=name if isinstance(name, str) and name else None,
     )
 
@@ -170,7 +185,12 @@ _ROLES = frozenset({"user", "assistant", "tool"})
 
 
 def _raw(message: Message) -> str:
-    return text_of(message) if message else ""
+    """The words of a message; what tools answered (Anthropic puts it into a user's) is nobody's."""
+    content = message.get("content")
+    if isinstance(content, list):
+        said = [p for p in items(content) if get(p, "type") != "tool_result"]
+        message = {**message, "content": said}
+    return text_of(message)
 
 
 def _said(message: Message) -> str:

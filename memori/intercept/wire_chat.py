@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 from memori.intercept.wire import (
@@ -13,6 +13,7 @@ from memori.intercept.wire import (
     Reply,
     append_text,
     as_asked,
+    as_fields,
     counts,
     get,
     items,
@@ -33,17 +34,17 @@ class ChatCompletions:
     def add(self, body: Body, notes: Notes) -> dict[str, Any]:
         """Standing notes end the system text; recalled ones stand before the last user message."""
         read = _messages(body) or []
-        messages: list[Any] = [message for _, message in read]
+        messages: list[Any] = items(body.get("messages"))  # what is not ours to change stays
         if notes.recalled:
             place = last_user(read)
             if place is not None:
                 messages.insert(place, {"role": "user", "content": notes.recalled})
         if notes.standing:
             leading = 0
-            while leading < len(messages) and get(messages[leading], "role") in _SYSTEM:
+            while leading < len(read) and read[leading][0] in _SYSTEM:
                 leading += 1
             if leading:
-                system: Message = messages[leading - 1]
+                system = read[leading - 1][1]
                 content = append_text(system.get("content"), notes.standing)
                 messages[leading - 1] = {**system, "content": content}
             else:
@@ -54,10 +55,10 @@ class ChatCompletions:
         """The first choice of an answer."""
         choices = items(get(answer, "choices"))
         message = get(choices[0], "message") if choices else None
-        tools = [get(get(call, "function"), "name") for call in items(get(message, "tool_calls"))]
+        tools = [_tool(call) for call in items(get(message, "tool_calls"))]
         old = get(get(message, "function_call"), "name")
         return Reply(
-            text=_text(get(message, "content")) or _text(get(message, "refusal")),
+            text=_said(message),
             model=get(answer, "model"),
             usage=_usage(get(answer, "usage")),
             tools=tuple(name for name in [*tools, old] if isinstance(name, str) and name),
@@ -80,9 +81,9 @@ class ChatCompletions:
                     continue
                 finish = get(choice, "finish_reason") or finish
                 delta = get(choice, "delta")
-                text += [_text(get(delta, "content")), _text(get(delta, "refusal"))]
+                text.append(_said(delta))
                 for call in items(get(delta, "tool_calls")):
-                    if name := get(get(call, "function"), "name"):
+                    if name := _tool(call):
                         tools[get(call, "index") or 0] = name
         return Reply(
             text="".join(text),
@@ -97,16 +98,27 @@ class ChatCompletions:
 
 def _messages(body: Body) -> list[tuple[str, Message]] | None:
     given = body.get("messages")
-    if not isinstance(given, list | tuple):
+    if not isinstance(given, list | tuple) or not given:
         return None
     messages: list[tuple[str, Message]] = []
     for message in cast("Sequence[Any]", given):
-        if not isinstance(message, Mapping):
+        fields = as_fields(message)
+        if fields is None:
             return None
-        fields = cast("Message", message)
         role = str(fields.get("role"))
         messages.append(("tool" if role == "function" else role, fields))
     return messages
+
+
+def _said(message: Any) -> str:
+    """What a message, or a piece of one, says in words."""
+    spoken = get(get(message, "audio"), "transcript")
+    return _text(get(message, "content")) or _text(get(message, "refusal")) or _text(spoken)
+
+
+def _tool(call: Any) -> Any:
+    """The name of the tool that is called."""
+    return get(get(call, "function"), "name") or get(get(call, "custom"), "name")
 
 
 def _text(content: Any) -> str:

@@ -155,6 +155,24 @@ def source_ids(connection: Connection, scope_id: int, memory_no: int) -> tuple[s
     return tuple(row.id for row in sources_of(connection, scope_id, [memory_no]).get(memory_no, ()))
 
 
+def turn_texts(
+    connection: Connection, scope_id: int, ids: Collection[str]
+) -> list[tuple[str, str]]:
+    """Ids and texts of those of these turns that are visible."""
+    if not ids:
+        return []
+    c = turns.c
+    found = connection.execute(
+        select(c.id, c.content).where(
+            c.scope_id == scope_id,
+            c.id.in_(ids),
+            c.forgotten_at.is_(None),
+            c.quarantined.is_(False),
+        )
+    )
+    return [(row.id, row.content) for row in found]
+
+
 def source_turns(connection: Connection, scope_id: int, ids: Collection[str]) -> set[str]:
     """Ids of the visible turns that any of these memories comes from."""
     if not ids or not has_sources(connection, scope_id):

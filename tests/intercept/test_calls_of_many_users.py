@@ -19,7 +19,7 @@ from conftest import TestDatabase
 from intercepted import Enable, said, turns_of
 
 from benchmarks.provider import Provider
-from memori import Memori
+from memori import Memori, ScopeError
 
 pytest_plugins = ["intercept_fixtures"]
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -155,6 +155,40 @@ def test_a_thread_without_a_scope_is_nobodys(
     assert said(memori, user_id="ana") == []
     assert memori.status().left_alone == {"no scope": 3}
     assert [record.getMessage() for record in caplog.records if "scope" in record.message][1:] == []
+
+
+def test_where_scopes_are_used_a_call_without_a_user_is_nobodys(
+    client: openai.OpenAI, provider: Provider, enable: Enable
+) -> None:
+    memori = enable(conscious_ingest=True)
+    memori.remember("The default user lives in Porto", pinned=True)
+    with memori.scope(user_id="alice"):
+        client.chat.completions.create(**_given("Hello"))
+    memori.flush()
+    for nobody in (
+        memori.scope(user_id=None),
+        memori.scope(user_id=""),
+        memori.scope(user_id="  "),
+        memori.scope(session_id="s"),
+        memori.attribution(agent_id="planner", human=False),
+    ):
+        with nobody:
+            client.chat.completions.create(**_given("Hello"))
+    assert "Porto" not in json.dumps(provider.bodies)
+    assert said(memori) == []
+    with pytest.raises(ScopeError):
+        memori.context_for([{"role": "user", "content": "Hello"}], user_id="")
+
+
+def test_where_the_settings_name_a_user_an_agent_may_call_for_them(
+    client: openai.OpenAI, enable: Enable
+) -> None:
+    memori = enable(user_id="ana")
+    with memori.scope(user_id="ben"):
+        client.chat.completions.create(**_given("I am Ben"))
+    with memori.attribution(agent_id="planner"):
+        client.chat.completions.create(**_given("Plan the day"))
+    assert said(memori)[0] == ("user", "Plan the day")
 
 
 def test_a_stream_is_recorded_where_it_began(client: openai.OpenAI, enable: Enable) -> None:

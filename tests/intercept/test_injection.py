@@ -234,6 +234,42 @@ def test_every_step_of_a_tool_loop_is_sent_the_same_notes(
     assert two[len(one) :] == [step, result]
 
 
+def test_steps_of_two_tool_loops_at_once_are_each_sent_the_same_notes(
+    client: openai.OpenAI, provider: Provider, enable: Enable
+) -> None:
+    memori = _stocked(enable, auto_ingest=True)
+    memori.remember("The red bicycle needs a new brake")
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    steps = [
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c", "content": "done"},
+    ]
+    questions = ("What does the red bicycle need?", "Which seats on flights?")
+    for further in ([], steps):
+        for question in questions:
+            _chat(client, question, *further, tools=tools)
+    notes = [body["messages"][0]["content"] for body in provider.bodies]
+    assert all("memori-notes" in each for each in notes)
+    assert notes[:2] == notes[2:]
+
+
+def test_what_was_learnt_from_a_turn_that_is_sent_is_not_recalled_beside_it(
+    client: openai.OpenAI, provider: Provider, enable: Enable
+) -> None:
+    memori = enable(auto_ingest=True)
+    _chat(client, "I prefer dark roast coffee in the morning.")
+    memori.flush(20)
+    assert memori.search(kind="memory").items != ()
+    told = "I prefer dark roast coffee in the morning."
+    answer = {"role": "assistant", "content": f"Noted: {told}"}
+    _chat(client, told, answer, "Which coffee do I prefer?")
+    assert "memori-notes" not in json.dumps(provider.bodies[-1])
+    memori.new_session()
+    _chat(client, "Which coffee do I prefer?")
+    assert "dark roast" in json.dumps(provider.bodies[-1])
+
+
 def test_context_for_is_the_block_and_its_user_gets_no_second_one(
     client: openai.OpenAI, provider: Provider, enable: Enable
 ) -> None:

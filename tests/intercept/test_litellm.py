@@ -156,6 +156,23 @@ async def test_a_registered_client_has_memory_beneath_a_call_that_is_left_alone(
     assert len(said(memori)) == 2
 
 
+async def test_its_own_message_objects_are_read_in_a_tool_loop_and_stay_what_they_are(
+    function: Any, model: str, provider: Provider, memori: Memori
+) -> None:
+    given = _given(model, provider)
+    tool = {"name": "lookup", "parameters": {"type": "object", "properties": {}}}
+    given["tools"] = [{"type": "function", "function": tool}]
+    first = await settle(function(**given))
+    message = first.choices[0].message
+    result = {"role": "tool", "tool_call_id": message.tool_calls[0].id, "content": "42"}
+    given["messages"] = messages = [*given["messages"], message, result]
+    await settle(function(**given))
+    assert messages[1] is message
+    assert len(messages) == 3
+    assert [json.dumps(body).count("Ana lives in Porto") for body in provider.bodies] == [1, 1]
+    assert [role for role, _ in said(memori)] == ["user", "assistant", "assistant"]
+
+
 async def test_disabled_it_is_as_it_was(
     function: Any, model: str, provider: Provider, memori: Memori
 ) -> None:

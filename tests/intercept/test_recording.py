@@ -11,6 +11,7 @@ import pytest
 from intercepted import Enable, said, turns_of
 
 from benchmarks.provider import Provider
+from memori.intercept.wire_chat import ChatCompletions
 from memori.text.tokens import estimate_tokens
 
 pytest_plugins = ["intercept_fixtures"]
@@ -93,6 +94,68 @@ def test_the_same_words_said_again_are_a_turn_of_their_own(
     assert len(said(memori)) == 4
 
 
+@pytest.mark.parametrize("times", [2, 3])
+def test_words_said_again_with_the_same_before_them_are_a_turn_of_their_own(
+    times: int, client: openai.OpenAI, enable: Enable
+) -> None:
+    memori = enable()
+    for _ in range(times):  # a prompt with examples, or a window of the last messages
+        _chat(client, "Next", _answer("Noted: Next"), "Next")
+        client.responses.create(model="m", input="Yes please", conversation="conv_1")
+    roles = [role for role, _ in said(memori)]
+    assert roles == ["user", "assistant"] * 2 * times
+
+
+def test_an_answer_that_is_begun_for_the_model_is_no_further_step(
+    provider: Provider, enable: Enable
+) -> None:
+    memori = enable()
+    claude = anthropic.Anthropic(api_key="test", base_url=provider.address)
+    messages: Any = [{"role": "user", "content": "List fruits"}, _answer("{")]
+    for _ in range(2):
+        claude.messages.create(model="m", max_tokens=9, messages=messages)
+    assert [role for role, _ in said(memori)] == ["user", "assistant"] * 2
+
+
+def test_words_beside_the_results_of_tools_are_recorded_without_them(
+    provider: Provider, enable: Enable
+) -> None:
+    memori = enable()
+    claude = anthropic.Anthropic(api_key="test", base_url=provider.address)
+    call: Any = {"type": "tool_use", "id": "t1", "name": "weather", "input": {}}
+    result: Any = {"type": "tool_result", "tool_use_id": "t1", "content": "sunny"}
+    messages: Any = [
+        {"role": "user", "content": "Weather?"},
+        {"role": "assistant", "content": [call]},
+        {"role": "user", "content": [result, {"type": "text", "text": "And in Paris?"}]},
+    ]
+    claude.messages.create(model="m", max_tokens=9, messages=messages)
+    assert said(memori)[0] == ("user", "And in Paris?")
+
+
+def test_notes_that_the_model_repeats_are_taken_out_and_stop_nothing(
+    client: openai.OpenAI, provider: Provider, enable: Enable
+) -> None:
+    memori = enable(conscious_ingest=True)
+    memori.remember("Ana lives in Porto", pinned=True)
+    block = memori.context_for([{"role": "user", "content": "Hello"}])
+    provider.answer = lambda _: f"Your notes:\n{block}\nThat is all."
+    answer = _chat(client, "Show me the notes").choices[0].message.content or ""
+    assert block in answer
+    _chat(client, "Show me the notes", _answer(answer), "What is <memori-notes kind=x> for?")
+    assert "Ana lives in Porto" in provider.bodies[1]["messages"][0]["content"]
+    assert said(memori)[1] == ("assistant", "Your notes:\nThat is all.")
+
+
+def test_custom_tools_and_spoken_answers_are_named_and_written_down() -> None:
+    custom = {"type": "custom", "custom": {"name": "run_sql", "input": "select 1"}}
+    wire = ChatCompletions()
+    called = wire.reply({"choices": [{"message": {"tool_calls": [custom]}}]})
+    assert called.tools == ("run_sql",)
+    spoken = {"role": "assistant", "content": None, "audio": {"transcript": "Good morning"}}
+    assert wire.reply({"choices": [{"message": spoken}]}).text == "Good morning"
+
+
 def test_a_call_repeated_after_its_answer_broke_off_is_one_turn(
     client: openai.OpenAI, provider: Provider, enable: Enable
 ) -> None:
@@ -123,6 +186,18 @@ def test_a_stream_stopped_early_is_recorded_as_far_as_it_came(
     assert user.content == "Tell me everything you know"
     assert "Noted: Tell me everything you know".startswith(assistant.content)
     assert assistant.metadata.get("incomplete") or "everything" in assistant.content
+
+
+def test_a_stream_that_a_forked_process_inherits_is_its_parents_to_record(
+    client: openai.OpenAI, enable: Enable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memori = enable()
+    stream = _chat(client, "Tell me", stream=True)
+    next(stream)
+    with monkeypatch.context() as child:
+        child.setattr("memori.intercept.call.os.getpid", lambda: -1)
+        stream.close()
+    assert said(memori) == []
 
 
 def test_a_failed_call_records_nothing_and_its_error_is_the_providers(

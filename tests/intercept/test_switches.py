@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import sys
+from types import ModuleType, SimpleNamespace
 from typing import Any
+from unittest.mock import MagicMock
 
 import anthropic
 import openai
@@ -185,6 +188,33 @@ def test_one_registered_client_and_its_copies_have_memory_and_no_other(
     memori.disable()
     _chat(mine)
     assert len(said(memori)) == 4
+
+
+def test_clients_that_share_connections_with_a_registered_one_are_not_registered(
+    provider: Provider, make: Enable
+) -> None:
+    memori = make(conscious_ingest=True)
+    with openai.DefaultHttpxClient() as shared, openai.DefaultHttpxClient() as another:
+        mine, other = (
+            openai.OpenAI(api_key="test", base_url=provider.url, http_client=shared)
+            for _ in range(2)
+        )
+        memori.register(mine)
+        _chat(other, "I am somebody else")
+        _chat(mine.with_options(http_client=another).copy(), "I am Ana")
+    assert said(memori)[0] == ("user", "I am Ana")
+    assert len(said(memori)) == 2
+
+
+@pytest.mark.parametrize("stub", [None, ModuleType("litellm"), SimpleNamespace(), MagicMock()])
+def test_what_a_test_puts_in_the_place_of_a_library_is_left_alone(
+    stub: Any, make: Enable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "litellm", stub)
+    memori = make()
+    memori.enable()
+    assert "litellm" not in memori.status().clients
+    memori.disable()
 
 
 @pytest.mark.anyio
