@@ -295,9 +295,10 @@ class Reading(Engine):
         before = as_text(since, "since")
         if not is_mark(before):
             raise InvalidArgument("since must be a mark that context_mark has given")
+        now = self._clock()
         return await self._read(
             self._readable(user_id, namespace),
-            lambda connection, readable: context_mark(connection, readable, shown, before),
+            lambda connection, readable: context_mark(connection, readable, shown, before, now),
         )
 
     async def source_turns(

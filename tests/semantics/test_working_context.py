@@ -244,3 +244,17 @@ async def test_a_changed_memory_shows_its_new_text_at_once(memori: AsyncMemori) 
 async def test_a_budget_that_makes_no_sense_is_an_error(memori: AsyncMemori, wrong: int) -> None:
     with pytest.raises(InvalidArgument, match="max_tokens"):
         await memori.working_context(max_tokens=wrong)
+
+
+async def test_a_mark_stays_until_what_is_shown_holds_no_longer(
+    memori: AsyncMemori, clock: Clock
+) -> None:
+    lasting = await kept(memori, "Ana lives in Porto")
+    tonight = await kept(
+        memori, "Ana stays at the Grand Hotel", valid_until=clock.now + timedelta(hours=8)
+    )
+    mark = await memori.context_mark([lasting, tonight])
+    clock.advance(hours=7)
+    assert await memori.context_mark([lasting, tonight], since=mark) == mark
+    clock.advance(hours=2)
+    assert await memori.context_mark([lasting, tonight], since=mark) != mark
