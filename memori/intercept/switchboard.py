@@ -187,9 +187,16 @@ def _responsible(client: object) -> tuple[Interceptor | None, Where | None]:
     else:
         candidates = list(everyone.values())
     mine = [each for each in candidates if said and each.interceptor is said.owner]
+    if said is not None and not mine:
+        _leave(
+            candidates,
+            "another's scope",
+            "a call was made in the scope of a Memori object that does not see it: nothing is "
+            "injected or recorded; enable that object, or register the client with it",
+        )
+        return None, None
     if said is not None and (said.names_a_user or not _need_a_user(mine)):
-        chosen = mine[0] if mine else None
-        return (None, None) if chosen is None else (chosen.interceptor, chosen.where)
+        return mine[0].interceptor, mine[0].where
     if scope.was_used():
         _leave(
             candidates,

@@ -206,6 +206,18 @@ def test_clients_that_share_connections_with_a_registered_one_are_not_registered
     assert len(said(memori)) == 2
 
 
+def test_a_registered_client_in_anothers_scope_is_left_alone_and_it_is_said(
+    client: openai.OpenAI, make: Enable, caplog: pytest.LogCaptureFixture
+) -> None:
+    hers, his = make(), make()
+    his.register(client)
+    with hers.scope(user_id="ana"):
+        _chat(client)
+        _chat(client)
+    assert his.status().left_alone == {"another's scope": 2}
+    assert len([r for r in caplog.records if "scope of a Memori object" in r.message]) == 1
+
+
 @pytest.mark.parametrize("stub", [None, ModuleType("litellm"), SimpleNamespace(), MagicMock()])
 def test_what_a_test_puts_in_the_place_of_a_library_is_left_alone(
     stub: Any, make: Enable, monkeypatch: pytest.MonkeyPatch
