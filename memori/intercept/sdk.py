@@ -7,6 +7,7 @@ too, and put back when nobody wants to see calls any more.
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Mapping
 from functools import wraps
@@ -69,7 +70,7 @@ class Patch:
             original = self._original(client)
             call = self._take(client, options)
             if call is None:
-                return original(cast_to, self._without_header(options), **rest)
+                return original(cast_to, self._without_header(client, options), **rest)
             body = call.amended(options.json_data)
             answer = original(cast_to, _with_body(options, body), **rest)
             call.watch(answer)
@@ -83,7 +84,7 @@ class Patch:
             original = self._original(client)
             call = self._take(client, options)
             if call is None:
-                return await original(cast_to, self._without_header(options), **rest)
+                return await original(cast_to, self._without_header(client, options), **rest)
             body = await call.amended_async(options.json_data)
             answer = await original(cast_to, _with_body(options, body), **rest)
             call.watch(answer)
@@ -101,14 +102,19 @@ class Patch:
             wire,
             body,  # pyright: ignore[reportUnknownArgumentType]
             client=client,
-            headers=_headers(options),
+            headers=_headers(client, options),
         )
 
-    def _without_header(self, options: Any) -> Any:
-        headers = _headers(options)
+    def _without_header(self, client: Any, options: Any) -> Any:
+        headers = _headers(client, options)
         if not switchboard.opts_out(headers):
             return options
-        return options.model_copy(update={"headers": switchboard.without_opt_out(headers or {})})
+        kept = switchboard.without_opt_out(_own_headers(options))
+        omit: Any = getattr(sys.modules[self._provider], "Omit", None)
+        if omit is not None:  # how the SDK is told to leave out a header of the client's own
+            own = [name for name in headers if name.lower() == switchboard.OPT_OUT_HEADER]
+            kept |= {name: omit() for name in own}
+        return options.model_copy(update={"headers": kept})
 
 
 def _copying(own: Any) -> Any:
@@ -134,6 +140,12 @@ def _with_body(options: Any, body: Mapping[str, Any]) -> Any:
     return options.model_copy(update={"json_data": body})
 
 
-def _headers(options: Any) -> Mapping[str, Any] | None:
+def _headers(client: Any, options: Any) -> dict[str, Any]:
+    """The headers that a program gave: to the client for all its calls, and to this one."""
+    for_all: Any = getattr(client, "_custom_headers", None)
+    return {**(for_all if isinstance(for_all, Mapping) else {}), **_own_headers(options)}
+
+
+def _own_headers(options: Any) -> dict[str, Any]:
     headers = options.headers
-    return headers if isinstance(headers, Mapping) else None  # pyright: ignore[reportUnknownVariableType]
+    return dict(headers) if isinstance(headers, Mapping) else {}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]

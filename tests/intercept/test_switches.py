@@ -57,6 +57,21 @@ def test_one_call_opts_out_by_a_header_that_is_not_sent_on(
     assert memori.status().left_alone == {"opted out": 1}
 
 
+def test_all_calls_of_one_client_opt_out_by_its_own_header(
+    client: openai.OpenAI, provider: Provider, memori: Memori
+) -> None:
+    _chat(client.with_options(default_headers={"x-memori": "off", "X-Mine": "kept"}))
+    with anthropic.Anthropic(
+        api_key="test", base_url=provider.address, default_headers={"X-Memori": "off"}
+    ) as claude:
+        message: Any = {"role": "user", "content": "Hello"}
+        claude.messages.create(model="m", max_tokens=9, messages=[message])
+    assert _was_left_alone(provider, memori)
+    assert all("x-memori" not in headers for headers in provider.headers)
+    assert provider.headers[0]["x-mine"] == "kept"
+    assert memori.status().left_alone == {"opted out": 2}
+
+
 def test_what_was_added_to_and_what_was_left_alone_is_told(
     client: openai.OpenAI, memori: Memori
 ) -> None:
