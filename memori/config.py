@@ -7,6 +7,9 @@ The file is TOML, JSON or YAML with one table per section:
 
     [memory]
     namespace = "work"
+
+An empty variable of the environment counts as not set, as a compose file's `${KEY:-}` gives one;
+but an empty user or namespace is an error, so that nobody's memory is taken for that of `default`.
 """
 
 from __future__ import annotations
@@ -29,8 +32,9 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
-from memori.errors import ConfigurationError
+from memori.errors import ConfigurationError, MemoriError, ScopeError
 from memori.model import DEFAULT_NAMESPACE
 from memori.providers import Provider
 from memori.settings_files import Sections, find_in, read_file
@@ -39,11 +43,21 @@ LIBRARY_DATABASE = "sqlite:///memori.db"
 FILE_NAME = "memori.toml"
 ENV_PREFIX = "MEMORI_"
 _PERSONAL = "default of the command line"
+#: Whose memory it is must be said, not guessed: empty, these are errors in the environment, too.
+_NEVER_EMPTY = frozenset({"memory.namespace", "memory.user_id"})
+_EMPTY_SCOPE = "empty_scope"
 ENV_CONFIG_PATH = "MEMORI_CONFIG_PATH"
 
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @field_validator("*")
+    @classmethod
+    def _no_blank_secret(cls, value: Any) -> Any:
+        if isinstance(value, SecretStr) and not value.get_secret_value().strip():
+            raise ValueError("is empty; give the key, or leave the setting out")
+        return value
 
 
 class DatabaseSettings(_Section):
@@ -104,6 +118,15 @@ class MemorySettings(_Section):
         default=False, description="make a missing user an error instead of 'default'"
     )
     timezone: str = Field(default="UTC", description="IANA zone that a time without zone is in")
+
+    @field_validator("namespace", "user_id", "personal_namespace")
+    @classmethod
+    def _named(cls, value: str | None) -> str | None:
+        if value is not None and not value.strip():
+            raise PydanticCustomError(
+                _EMPTY_SCOPE, "is empty; give a name, or leave it out for the default"
+            )
+        return value
 
     @field_validator("timezone")
     @classmethod
@@ -495,6 +518,7 @@ def load_settings(
 
     Raises:
         ConfigurationError: naming the source of the bad value and the values allowed.
+        ScopeError: a user or namespace given as an argument is empty.
     """
     return collect(
         overrides or {}, config_file=config_file, personal=personal, environ=environ
@@ -543,6 +567,7 @@ def collect(
 
     Raises:
         ConfigurationError: naming the source of the bad value and the values allowed.
+        ScopeError: a user or namespace given as an argument is empty.
     """
     env = os.environ if environ is None else environ
     layers: list[tuple[str, Sections]] = []
@@ -585,6 +610,7 @@ def amend_settings(settings: Settings, overrides: Mapping[str, Any]) -> Settings
 
     Raises:
         ConfigurationError: an argument is wrong.
+        ScopeError: a user or namespace is empty.
     """
     values = settings.model_dump()
     given = _read_overrides(overrides)
@@ -608,7 +634,17 @@ def _validated(values: Mapping[str, Any], origin: Mapping[str, str]) -> Settings
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        raise ConfigurationError(_explain(error, origin)) from None
+        raise _kind_of(error, origin)(_explain(error, origin)) from None
+
+
+def _kind_of(error: ValidationError, origin: Mapping[str, str]) -> type[MemoriError]:
+    """What a mistake is raised as: an empty name given as an argument is one of the scope."""
+    scope = all(
+        problem["type"] == _EMPTY_SCOPE
+        and origin.get(".".join(map(str, problem["loc"]))) == "argument"
+        for problem in error.errors()
+    )
+    return ScopeError if scope else ConfigurationError
 
 
 def find_file(given: str | Path | None, env: Mapping[str, str], *, personal: bool) -> Path | None:
@@ -627,7 +663,7 @@ def find_file(given: str | Path | None, env: Mapping[str, str], *, personal: boo
 
 
 def read_environment(env: Mapping[str, str]) -> Sections:
-    """The settings in an environment, `MEMORI_SECTION__KEY`.
+    """The settings in an environment, `MEMORI_SECTION__KEY`; an empty one counts as not set.
 
     Raises:
         ConfigurationError: there is no such section.
@@ -637,6 +673,8 @@ def read_environment(env: Mapping[str, str]) -> Sections:
         if not name.upper().startswith(ENV_PREFIX) or "__" not in name:
             continue
         section, _, key = name[len(ENV_PREFIX) :].lower().partition("__")
+        if not value.strip() and f"{section}.{key}" not in _NEVER_EMPTY:
+            continue
         if section not in Settings.model_fields:
             raise ConfigurationError(
                 f"environment variable {name}: no section {section!r}; there are {section_list()}"

@@ -42,7 +42,7 @@ def read_file(path: Path, known: str) -> Sections:
         ConfigurationError: it cannot be read, or a value stands outside a section.
     """
     try:
-        loaded = _parse(path.suffix.lower(), path.read_text(encoding="utf-8"))
+        loaded = _parse(path.suffix.lower(), path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:  # bad TOML, JSON and text are ValueErrors
         raise ConfigurationError(f"settings file {path} cannot be read: {error}") from error
     if not isinstance(loaded, dict):
