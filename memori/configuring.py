@@ -88,7 +88,11 @@ class ConfigManager:
         return _use(Chosen(now.files, tuple(values.items())))
 
     def save_to_file(self, path: str | Path) -> None:
-        """Write what is not a default to a file (mode 0600), keys included."""
+        """Write what is not a default to a file, keys included.
+
+        Its mode is 0600 afterwards, also where it had another. Where it cannot be written, the
+        file that was there stays as it is.
+        """
         collected = collect({})
         sections: Sections = {}
         for name in collected.origin:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -59,24 +60,47 @@ def read_file(path: Path, known: str) -> Sections:
 def write_file(path: Path, sections: Mapping[str, Mapping[str, Any]]) -> None:
     """Write a settings file that only its owner may read; it may hold keys.
 
+    Another file of that name is replaced whole, or stays as it is; a link stays a link, and what
+    it leads to is replaced.
+
     Raises:
         ConfigurationError: it cannot be written, or its ending is none of the known ones.
     """
     kind = path.suffix.lower()
-    if kind == ".json":
-        text = json.dumps(sections, indent=2) + "\n"
-    elif kind in (".yaml", ".yml"):
-        text = _yaml().safe_dump(dict(sections), sort_keys=False)
-    elif kind == ".toml":
-        text = "\n".join(_toml(name, values) for name, values in sections.items())
-    else:
-        raise ConfigurationError(f"settings file {path}: end its name in .toml, .json or .yaml")
     try:
-        private = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(private, "w", encoding="utf-8") as file:
-            file.write(text)
-    except OSError as error:
+        data = _text(path, kind, sections).encode("utf-8")
+        if _parse(kind, data.decode("utf-8")) != sections:
+            raise ValueError("a value would not be read as it is written")
+        target = Path(os.path.realpath(path))
+        if target.exists() and not target.is_file():
+            raise ValueError("it is no file")
+        _replace(target, data)
+    except (OSError, ValueError) as error:  # a text that is none, half a surrogate pair, too
         raise ConfigurationError(f"settings file {path} cannot be written: {error}") from error
+
+
+def _text(path: Path, kind: str, sections: Mapping[str, Mapping[str, Any]]) -> str:
+    if kind == ".json":
+        return json.dumps(sections, indent=2) + "\n"
+    if kind in (".yaml", ".yml"):
+        return _yaml().safe_dump(dict(sections), sort_keys=False)
+    if kind == ".toml":
+        return "\n".join(_toml(name, values) for name, values in sections.items())
+    raise ConfigurationError(f"settings file {path}: end its name in .toml, .json or .yaml")
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write a private file beside its place and move it there once it is on the disk."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
 
 
 def _parse(kind: str, text: str) -> Any:

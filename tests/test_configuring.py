@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -134,6 +135,51 @@ def test_what_is_saved_is_what_is_loaded_again(name: str) -> None:
     assert ConfigManager().load_from_file(name) == saved
     with pytest.raises(ConfigurationError, match=r"\.toml"):
         config.save_to_file("saved.ini")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="files have no modes there")
+def test_a_saved_file_is_private_whatever_was_there(working_directory: Path) -> None:
+    config = ConfigManager()
+    config.update_setting("agents.openai_api_key", "sk-test")
+    real = working_directory / "elsewhere" / "real.toml"
+    real.parent.mkdir()
+    link = Path("link.toml")
+    for each in (real, Path("open.toml")):
+        each.write_text("# of before\n")
+        each.chmod(0o644)
+    link.symlink_to(real)
+    config.save_to_file(link)
+    config.save_to_file("open.toml")
+    assert link.is_symlink()
+    for each in (real, Path("open.toml")):
+        assert each.stat().st_mode & 0o777 == 0o600
+        assert "sk-test" in each.read_text()
+    assert [each.name for each in real.parent.iterdir()] == ["real.toml"]
+    Path("pipe.toml").symlink_to(os.devnull)
+    with pytest.raises(ConfigurationError, match=r"pipe\.toml.*no file"):
+        config.save_to_file("pipe.toml")
+
+
+@pytest.mark.parametrize("name", ["saved.toml", "saved.json", "saved.yaml"])
+def test_what_cannot_be_saved_leaves_the_file_as_it_was(
+    name: str, working_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path(name).write_text("# of before\n")
+    config = ConfigManager()
+    if name == "saved.toml":  # the others have a way to write it
+        config.update_setting("memory.agent_id", "a\ud800b")
+        with pytest.raises(ConfigurationError, match=f"{name} cannot be written"):
+            config.save_to_file(name)
+        config.update_setting("memory.agent_id", None)
+
+    def fail(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(ConfigurationError, match=f"{name} cannot be written.*No space"):
+        config.save_to_file(name)
+    assert Path(name).read_text() == "# of before\n"
+    assert [each.name for each in working_directory.iterdir()] == [name]
 
 
 def test_a_provider_is_an_argument_like_the_others(tmp_path: Path) -> None:
