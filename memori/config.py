@@ -29,6 +29,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -38,6 +39,7 @@ from memori.errors import ConfigurationError, MemoriError, ScopeError
 from memori.model import DEFAULT_NAMESPACE
 from memori.providers import Provider
 from memori.settings_files import Sections, find_in, read_file
+from memori.store.url import parse_url
 
 LIBRARY_DATABASE = "sqlite:///memori.db"
 FILE_NAME = "memori.toml"
@@ -49,8 +51,41 @@ _EMPTY_SCOPE = "empty_scope"
 ENV_CONFIG_PATH = "MEMORI_CONFIG_PATH"
 
 
+_ENDPOINT = "http://127.0.0.1:11434/v1"
+_NUMBERS: tuple[Any, ...] = (int, float, int | None)
+
+
+def _checked_url(value: str, example: str, key: str) -> str:
+    """The URL of a server of models, which holds no key.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        parts = urlsplit(value)
+        named = parts.scheme in ("http", "https") and bool(parts.hostname)
+        secret = parts.username is not None or parts.password is not None
+    except ValueError:
+        named = secret = False
+    if not named:
+        raise ValueError(f"must be a URL like {example}")
+    if secret:
+        raise ValueError(f"holds a password; put the key into {key}")
+    return value
+
+
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_flag_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        if (
+            isinstance(value, bool)
+            and cls.model_fields[str(info.field_name)].annotation in _NUMBERS
+        ):
+            raise ValueError("must be a number, not true or false")
+        return value
 
     @field_validator("*")
     @classmethod
@@ -97,6 +132,16 @@ class DatabaseSettings(_Section):
         default=True,
         description="compare vectors inside PostgreSQL where its extension vector is installed",
     )
+
+    @field_validator("connection_string", "read_connection_string")
+    @classmethod
+    def _known_database(cls, value: str | None) -> str | None:
+        try:
+            if value is not None:
+                parse_url(value)
+        except ConfigurationError as error:
+            raise ValueError(str(error)) from None
+        return value
 
 
 class MemorySettings(_Section):
@@ -168,19 +213,7 @@ class EmbeddingSettings(_Section):
     @field_validator("base_url")
     @classmethod
     def _plain_url(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        try:
-            parts = urlsplit(value)
-            named = parts.scheme in ("http", "https") and bool(parts.hostname)
-            secret = parts.username is not None or parts.password is not None
-        except ValueError:
-            named = secret = False
-        if not named:
-            raise ValueError("must be a URL like http://127.0.0.1:11434/v1")
-        if secret:
-            raise ValueError("holds a password; put the key into embedding.api_key")
-        return value
+        return None if value is None else _checked_url(value, _ENDPOINT, "embedding.api_key")
 
 
 class RecallSettings(_Section):
@@ -347,6 +380,17 @@ class AgentsSettings(_Section):
         ge=0,
         description="tokens the memory agent may spend a day (UTC), over all users of a database",
     )
+
+    @field_validator("base_url")
+    @classmethod
+    def _plain_url(cls, value: str | None) -> str | None:
+        return None if value is None else _checked_url(value, _ENDPOINT, "agents.api_key")
+
+    @field_validator("azure_endpoint")
+    @classmethod
+    def _azure_url(cls, value: str | None) -> str | None:
+        example = "https://NAME.openai.azure.com"
+        return None if value is None else _checked_url(value, example, "agents.api_key")
 
     @property
     def chosen(self) -> Provider | None:

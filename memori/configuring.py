@@ -163,7 +163,9 @@ def _shown(value: Any) -> Any:
         return _MASKED
     if isinstance(value, str):
         return mask_password(value)
-    return list(value) if isinstance(value, tuple) else value  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    if isinstance(value, tuple):
+        return [_shown(each) for each in cast("tuple[Any, ...]", value)]
+    return value
 
 
 def _plain(value: Any) -> Any:

@@ -215,10 +215,16 @@ def test_config_show_prints_where_each_value_comes_from_and_no_secret(
     assert shown["memory.user_id"] == ["ana", "argument"]
     assert shown["agents.openai_api_key"] == ["***", "environment"]
     assert shown["memory.timezone"] == ["UTC", "default"]
+    monkeypatch.setenv("MEMORI_AGENTS__BASE_URL", "http://h/v1?api_key=hush&a=1")
+    monkeypatch.setenv("MEMORI_HTTP__OAUTH_JWKS_URL", "https://hush@login.example.org/keys")
+    monkeypatch.setenv("MEMORI_HTTP__ALLOWED_ORIGINS", "https://a.example.org?token=hush")
     url = "postgresql://me:" + "hush@h/db"
     assert main(["config", "show", "--json", "--database", url]) == 0
     text = capsys.readouterr().out
     assert "hush" not in text
     rows = {row["name"]: row for row in json.loads(text)["items"]}
     assert rows["database.connection_string"]["source"] == "argument"
+    assert rows["agents.base_url"]["value"] == "http://h/v1?api_key=***&a=1"
+    assert main(["config", "show", "--database", "foo://x"]) == 2
+    assert "connection_string (from argument)" in capsys.readouterr().err
     assert not Path("memori.db").exists()
