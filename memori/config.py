@@ -33,12 +33,12 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import ErrorDetails, PydanticCustomError
 
-from memori.errors import ConfigurationError, MemoriError, ScopeError
+from memori.errors import ConfigurationError, ScopeError
 from memori.model import DEFAULT_NAMESPACE
 from memori.providers import Provider
-from memori.settings_files import Sections, find_in, read_file
+from memori.settings_files import Layer, Sections, find_in, read_file
 from memori.store.url import parse_url
 
 LIBRARY_DATABASE = "sqlite:///memori.db"
@@ -63,7 +63,7 @@ def _checked_url(value: str, example: str, key: str) -> str:
     """
     try:
         parts = urlsplit(value)
-        named = parts.scheme in ("http", "https") and bool(parts.hostname)
+        named = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
         secret = parts.username is not None or parts.password is not None
     except ValueError:
         named = secret = False
@@ -581,7 +581,7 @@ class Collected:
 class Chosen:
     """What a program has loaded for all its objects: files, lowest first, and single values."""
 
-    files: tuple[tuple[str, Sections], ...] = ()
+    files: tuple[Layer, ...] = ()
     values: tuple[tuple[str, Any], ...] = ()
 
 
@@ -614,7 +614,7 @@ def collect(
         ScopeError: a user or namespace given as an argument is empty.
     """
     env = os.environ if environ is None else environ
-    layers: list[tuple[str, Sections]] = []
+    layers: list[Layer] = []
     if chosen is None and config_file is None and not personal:
         chosen = _chosen
     if chosen is not None:
@@ -622,11 +622,11 @@ def collect(
     else:
         path = find_file(config_file, env, personal=personal)
         if path is not None:
-            layers.append((str(path), read_file(path, section_list())))
-    layers.append(("environment", read_environment(env)))
+            layers.append(read_file(path, section_list()))
+    layers.append(_read_environment(env))
     if chosen is not None:
-        layers.append(("update_setting", _read_overrides(dict(chosen.values))))
-    layers.append(("argument", _read_overrides(overrides)))
+        layers.append(Layer("update_setting", _read_overrides(dict(chosen.values))))
+    layers.append(Layer("argument", _read_overrides(overrides)))
 
     merged: Sections = {}
     origin: dict[str, str] = {}
@@ -634,19 +634,20 @@ def collect(
     if personal:
         merged["database"] = {"connection_string": personal_database()}
         origin["database.connection_string"] = _PERSONAL
-    for source, sections in layers:
-        for section, values in sections.items():
-            origin.setdefault(section, source)
+    for layer in layers:
+        for section, values in layer.sections.items():
+            origin.setdefault(section, layer.source)
+            below = merged.setdefault(section, {})
             for key, value in values.items():
-                name, below = f"{section}.{key}", merged.setdefault(section, {})
+                name = f"{section}.{key}"
                 if key in below and origin[name] != _PERSONAL:
                     covered.append((origin[name], section, key, below[key]))
-                below[key], origin[name] = value, source
-    settings = _validated(merged, origin)
+                below[key], origin[name] = value, layer.source
+    mistakes = [mistake for layer in layers for mistake in layer.mistakes]
     for source, section, key, value in covered:
         # A mistake is one also where another source says it better.
-        _check_covered(merged, source, section, key, value)
-    return Collected(settings, origin)
+        mistakes += _covered_mistakes(merged, source, section, key, value)
+    return Collected(_validated(merged, origin, mistakes), origin)
 
 
 def amend_settings(settings: Settings, overrides: Mapping[str, Any]) -> Settings:
@@ -665,30 +666,38 @@ def amend_settings(settings: Settings, overrides: Mapping[str, Any]) -> Settings
     return _validated(values, origin)
 
 
-def _check_covered(merged: Sections, source: str, section: str, key: str, value: Any) -> None:
+def _covered_mistakes(
+    merged: Sections, source: str, section: str, key: str, value: Any
+) -> list[str]:
+    _, problems = _validate({**merged, section: {**merged[section], key: value}})
+    # What is wrong with several values together is wrong only if all of them are in force.
+    own = [problem for problem in problems if problem["loc"][:2] == (section, key)]
+    return _explain(own, {f"{section}.{key}": source})
+
+
+def _validate(values: Mapping[str, Any]) -> tuple[Settings | None, list[ErrorDetails]]:
     try:
-        Settings.model_validate({**merged, section: {**merged[section], key: value}})
+        return Settings.model_validate(values), []
     except ValidationError as error:
-        # What is wrong with several values together is wrong only if all of them are in force.
-        if any(each["loc"][:2] == (section, key) for each in error.errors()):
-            raise ConfigurationError(_explain(error, {f"{section}.{key}": source})) from None
+        return None, error.errors(include_url=False, include_context=False, include_input=False)
 
 
-def _validated(values: Mapping[str, Any], origin: Mapping[str, str]) -> Settings:
-    try:
-        return Settings.model_validate(values)
-    except ValidationError as error:
-        raise _kind_of(error, origin)(_explain(error, origin)) from None
+def _validated(
+    values: Mapping[str, Any], origin: Mapping[str, str], mistakes: Sequence[str] = ()
+) -> Settings:
+    """The settings, if nothing is wrong with them nor was before; all of it is one error."""
+    settings, problems = _validate(values)
+    said = [*mistakes, *_explain(problems, origin)]
+    if settings is not None and not said:
+        return settings
+    scope = not mistakes and all(_is_empty_scope(problem, origin) for problem in problems)
+    raise (ScopeError if scope else ConfigurationError)("; ".join(said))
 
 
-def _kind_of(error: ValidationError, origin: Mapping[str, str]) -> type[MemoriError]:
-    """What a mistake is raised as: an empty name given as an argument is one of the scope."""
-    scope = all(
-        problem["type"] == _EMPTY_SCOPE
-        and origin.get(".".join(map(str, problem["loc"]))) == "argument"
-        for problem in error.errors()
-    )
-    return ScopeError if scope else ConfigurationError
+def _is_empty_scope(problem: ErrorDetails, origin: Mapping[str, str]) -> bool:
+    """Whether a mistake is an empty name given as an argument, which is one of the scope."""
+    given = origin.get(".".join(map(str, problem["loc"]))) == "argument"
+    return given and problem["type"] == _EMPTY_SCOPE
 
 
 def find_file(given: str | Path | None, env: Mapping[str, str], *, personal: bool) -> Path | None:
@@ -706,25 +715,23 @@ def find_file(given: str | Path | None, env: Mapping[str, str], *, personal: boo
     return find_in(Path()) or (find_in(personal_config_file().parent) if personal else None)
 
 
-def read_environment(env: Mapping[str, str]) -> Sections:
-    """The settings in an environment, `MEMORI_SECTION__KEY`; an empty one counts as not set.
-
-    Raises:
-        ConfigurationError: there is no such section.
-    """
+def _read_environment(env: Mapping[str, str]) -> Layer:
+    """The settings in an environment, `MEMORI_SECTION__KEY`; an empty one counts as not set."""
     sections: Sections = {}
+    mistakes: list[str] = []
     for name, value in env.items():
         if not name.upper().startswith(ENV_PREFIX) or "__" not in name:
             continue
         section, _, key = name[len(ENV_PREFIX) :].lower().partition("__")
         if not value.strip() and f"{section}.{key}" not in _NEVER_EMPTY:
             continue
-        if section not in Settings.model_fields:
-            raise ConfigurationError(
+        if section in Settings.model_fields:
+            sections.setdefault(section, {})[key] = _parse(section, key, value)
+        else:
+            mistakes.append(
                 f"environment variable {name}: no section {section!r}; there are {section_list()}"
             )
-        sections.setdefault(section, {})[key] = _parse(section, key, value)
-    return sections
+    return Layer("environment", sections, tuple(mistakes))
 
 
 def _read_overrides(overrides: Mapping[str, Any]) -> Sections:
@@ -749,9 +756,9 @@ def section_list() -> str:
     return ", ".join(f"[{name}]" for name in Settings.model_fields)
 
 
-def _explain(error: ValidationError, origin: Mapping[str, str]) -> str:
+def _explain(problems: Sequence[ErrorDetails], origin: Mapping[str, str]) -> list[str]:
     lines: list[str] = []
-    for problem in error.errors(include_url=False, include_context=False, include_input=False):
+    for problem in problems:
         where = ".".join(str(part) for part in problem["loc"][:2])
         source = origin.get(where) or origin.get(where.split(".")[0]) or "settings"
         if problem["type"] == "extra_forbidden":
@@ -760,7 +767,7 @@ def _explain(error: ValidationError, origin: Mapping[str, str]) -> str:
         else:
             message = problem["msg"].removeprefix("Value error, ")
             lines.append(f"{where} (from {source}): {message}")
-    return "; ".join(lines)
+    return lines
 
 
 def _known_keys(section: str) -> str:

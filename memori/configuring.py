@@ -18,11 +18,10 @@ from memori.config import (
     chosen_now,
     collect,
     find_file,
-    read_environment,
     section_list,
 )
 from memori.errors import ConfigurationError
-from memori.settings_files import Sections, read_file, write_file
+from memori.settings_files import Layer, Sections, read_file, write_file
 from memori.store.url import mask_password
 
 _MASKED = "***"
@@ -61,12 +60,10 @@ class ConfigManager:
         """Load one file, over those loaded before."""
         found = find_file(path, {}, personal=False) or Path(path)
         now = _now()
-        layer: tuple[str, Sections] = (str(found), read_file(found, section_list()))
-        return _use(Chosen((*now.files, layer), now.values))
+        return _use(Chosen((*now.files, read_file(found, section_list())), now.values))
 
     def load_from_env(self) -> Settings:
         """Check the environment as it is now; every new object reads it, loaded or not."""
-        read_environment(os.environ)
         return self.validate()
 
     def get_setting(self, name: str, default: Any = None) -> Any:
@@ -103,7 +100,10 @@ class ConfigManager:
         write_file(Path(path).expanduser(), sections)
 
     def validate(self) -> Settings:
-        """The settings in force; every mistake in them is named in one error."""
+        """The settings in force; every mistake in them is named in one error.
+
+        Only a file that cannot be read at all is an error by itself.
+        """
         return collect({}).settings
 
     def describe(self) -> list[Setting]:
@@ -111,9 +111,9 @@ class ConfigManager:
         return list(describe(collect({})))
 
 
-def _file_layer(*, personal: bool) -> tuple[tuple[str, Sections], ...]:
+def _file_layer(*, personal: bool) -> tuple[Layer, ...]:
     path = find_file(None, os.environ, personal=personal)
-    return () if path is None else ((str(path), read_file(path, section_list())),)
+    return () if path is None else (read_file(path, section_list()),)
 
 
 def _now() -> Chosen:

@@ -7,6 +7,7 @@ import os
 import tempfile
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,6 +17,15 @@ from memori.errors import ConfigurationError
 FILE_NAMES = ("memori.toml", "memori.json", "memori.yaml", "memori.yml")
 
 Sections = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What one source of settings says by section, and what it says outside of any."""
+
+    source: str
+    sections: Sections
+    mistakes: tuple[str, ...] = ()
 
 
 def find_in(folder: Path) -> Path | None:
@@ -32,7 +42,7 @@ def find_in(folder: Path) -> Path | None:
     return found[0] if found else None
 
 
-def read_file(path: Path, known: str) -> Sections:
+def read_file(path: Path, known: str) -> Layer:
     """Read a settings file.
 
     Args:
@@ -40,21 +50,33 @@ def read_file(path: Path, known: str) -> Sections:
         known: the names of the sections, for an error.
 
     Raises:
-        ConfigurationError: it cannot be read, or a value stands outside a section.
+        ConfigurationError: it cannot be read.
     """
     try:
         loaded = _parse(path.suffix.lower(), path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:  # bad TOML, JSON and text are ValueErrors
         raise ConfigurationError(f"settings file {path} cannot be read: {error}") from error
+    except RecursionError:
+        raise ConfigurationError(
+            f"settings file {path} cannot be read: it is nested too deeply; write one table per "
+            f"section, of {known}"
+        ) from None
     if not isinstance(loaded, dict):
         raise ConfigurationError(f"settings file {path} has no sections; there are {known}")
-    for section, values in cast("dict[str, Any]", loaded).items():
-        if not isinstance(values, dict):
-            raise ConfigurationError(
+    sections: Sections = {}
+    mistakes: list[str] = []
+    for section, values in cast("dict[Any, Any]", loaded).items():
+        if values is None:  # as YAML has a section without keys
+            sections[str(section)] = {}
+        elif isinstance(values, dict):  # whose keys need be no text in YAML
+            entries = cast("dict[Any, Any]", values)
+            sections[str(section)] = {str(key): value for key, value in entries.items()}
+        else:
+            mistakes.append(
                 f"settings file {path}: {section!r} stands outside a section; "
                 f"write it under one of {known}"
             )
-    return cast("Sections", loaded)
+    return Layer(str(path), sections, tuple(mistakes))
 
 
 def write_file(path: Path, sections: Mapping[str, Mapping[str, Any]]) -> None:

@@ -112,6 +112,65 @@ def test_a_mistake_names_its_source_and_changes_nothing(monkeypatch: pytest.Monk
         config.validate()
 
 
+def test_every_mistake_of_every_source_is_in_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEMORI_ZIP__ZAP", "1")
+    monkeypatch.setenv("MEMORI_PLACE__HERE", "1")
+    monkeypatch.setenv("MEMORI_MEMORY__TIMEZONE", "Mars")
+    monkeypatch.setenv("MEMORI_MEMORY__USER_ID", "ana")
+    Path("bad.yaml").write_text(
+        "namespace: x\nuser: y\nmemory:\n  user_id: 5\n  1: x\nagents: {foo: 1}\nmemroy:\n"
+    )
+    with pytest.raises(ConfigurationError) as raised:
+        ConfigManager().load_from_file("bad.yaml")
+    said = str(raised.value)
+    for words in (
+        "'namespace' stands outside",
+        "'user' stands outside",
+        "memory.user_id (from bad.yaml)",
+        "memory.1 (from bad.yaml)",
+        "agents.foo (from bad.yaml)",
+        "memroy (from bad.yaml)",
+        "MEMORI_ZIP__ZAP",
+        "MEMORI_PLACE__HERE",
+        "memory.timezone (from environment)",
+    ):
+        assert said.count(words) == 1, words
+    with pytest.raises(ConfigurationError, match="MEMORI_ZIP__ZAP.*MEMORI_PLACE__HERE"):
+        ConfigManager().load_from_env()
+    # An empty name given as an argument does not hide the rest.
+    with pytest.raises(ConfigurationError, match="MEMORI_ZIP__ZAP.*user_id"):
+        AsyncMemori(user_id="")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("mark.toml", '\ufeff[memory]\nnamespace = "n"\n'),
+        ("mark.json", '\ufeff{"memory": {"namespace": "n"}}'),
+        ("mark.yaml", "\ufeffmemory: {namespace: n}\n"),
+        ("empty.yaml", "agents:\nmemory: {namespace: n}\nrecall:\n"),
+        ("empty.json", '{"agents": null, "memory": {"namespace": "n"}}'),
+    ],
+)
+def test_files_as_editors_leave_them_are_read(name: str, text: str) -> None:
+    Path(name).write_text(text, encoding="utf-8")
+    assert ConfigManager().load_from_file(name).memory.namespace == "n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("deep.json", "[" * 100_000),
+        ("deep.toml", "a = " + "[" * 100_000),
+        ("deep.yaml", "[" * 100_000),
+    ],
+)
+def test_a_file_nested_without_end_is_an_error_like_others(name: str, text: str) -> None:
+    Path(name).write_text(text)
+    with pytest.raises(ConfigurationError, match=f"{name} cannot be read.*nested"):
+        ConfigManager().load_from_file(name)
+
+
 def test_two_files_in_one_folder_are_not_guessed_between() -> None:
     Path("memori.toml").write_text("")
     Path("memori.json").write_text("{}")
