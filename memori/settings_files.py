@@ -97,7 +97,10 @@ def write_file(path: Path, sections: Mapping[str, Mapping[str, Any]]) -> None:
         if target.exists() and not target.is_file():
             raise ValueError("it is no file")
         _replace(target, data)
-    except (OSError, ValueError) as error:  # a text that is none, half a surrogate pair, too
+    except OSError as error:  # whose text names the draft
+        said = error.strerror or error
+        raise ConfigurationError(f"settings file {path} cannot be written: {said}") from error
+    except ValueError as error:  # half a surrogate pair, too
         raise ConfigurationError(f"settings file {path} cannot be written: {error}") from error
 
 

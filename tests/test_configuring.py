@@ -217,6 +217,10 @@ def test_a_saved_file_is_private_whatever_was_there(working_directory: Path) -> 
     Path("pipe.toml").symlink_to(os.devnull)
     with pytest.raises(ConfigurationError, match=r"pipe\.toml.*no file"):
         config.save_to_file("pipe.toml")
+    with pytest.raises(
+        ConfigurationError, match=r"no/such\.toml cannot be written: No such [^.]*$"
+    ):
+        config.save_to_file("no/such.toml")
 
 
 @pytest.mark.parametrize("name", ["saved.toml", "saved.json", "saved.yaml"])
