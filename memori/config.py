@@ -7,455 +7,44 @@ The file is TOML, JSON or YAML with one table per section:
 
     [memory]
     namespace = "work"
+
+An empty variable of the environment counts as not set, as a compose file's `${KEY:-}` gives one;
+but an empty user or namespace is an error, so that nobody's memory is taken for that of `default`.
 """
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Any, cast
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
-from memori.errors import ConfigurationError
-from memori.model import DEFAULT_NAMESPACE
-from memori.providers import Provider
-from memori.settings_files import Sections, find_in, read_file
+from memori.errors import ConfigurationError, ScopeError
+from memori.settings_files import Layer, Sections, find_in, read_file
+from memori.settings_sections import EMPTY_SCOPE
+from memori.settings_sections import AgentsSettings as AgentsSettings
+from memori.settings_sections import DatabaseSettings as DatabaseSettings
+from memori.settings_sections import EmbeddingSettings as EmbeddingSettings
+from memori.settings_sections import HttpSettings as HttpSettings
+from memori.settings_sections import InterceptSettings as InterceptSettings
+from memori.settings_sections import LearningSettings as LearningSettings
+from memori.settings_sections import MemorySettings as MemorySettings
+from memori.settings_sections import ObservabilitySettings as ObservabilitySettings
+from memori.settings_sections import PromotionSettings as PromotionSettings
+from memori.settings_sections import RecallSettings as RecallSettings
+from memori.settings_sections import RetentionSettings as RetentionSettings
+from memori.settings_sections import Settings as Settings
 
-LIBRARY_DATABASE = "sqlite:///memori.db"
 FILE_NAME = "memori.toml"
 ENV_PREFIX = "MEMORI_"
-_PERSONAL = "default of the command line"
 ENV_CONFIG_PATH = "MEMORI_CONFIG_PATH"
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class DatabaseSettings(_Section):
-    """Where the memory lies and how durable a commit is."""
-
-    connection_string: str = Field(
-        default=LIBRARY_DATABASE, description="database URL, e.g. sqlite:///memori.db"
-    )
-    read_connection_string: str | None = Field(
-        default=None,
-        description="URL of a replica that may answer reads once it has what was written",
-    )
-    durability: Literal["full", "process"] = Field(
-        default="full",
-        description="full: a receipt survives power loss; process: it survives a crash only",
-    )
-    busy_timeout: float = Field(
-        default=30.0, gt=0, le=600, description="seconds to wait for another process's write"
-    )
-    pool_size: int = Field(
-        default=5, ge=1, le=100, description="connections to a server, for reads and writes each"
-    )
-    auto_migrate: bool = Field(
-        default=True, description="make and upgrade the tables; false: only memori db upgrade does"
-    )
-    schema_name: str | None = Field(
-        default=None,
-        pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$",
-        description="PostgreSQL schema that holds the tables; made if it is not there",
-    )
-    table_prefix: str = Field(
-        default="",
-        pattern=r"^([a-z][a-z0-9_]{0,19})?$",
-        description="begins the name of every table, where the database holds other things",
-    )
-    pgvector: bool = Field(
-        default=True,
-        description="compare vectors inside PostgreSQL where its extension vector is installed",
-    )
-
-
-class MemorySettings(_Section):
-    """Whose memory a connection writes and which it may read besides."""
-
-    namespace: str = Field(default=DEFAULT_NAMESPACE, description="namespace written to and read")
-    user_id: str | None = Field(default=None, description="the user; unset means 'default'")
-    agent_id: str | None = Field(default=None, description="recorded on every write")
-    session_id: str | None = Field(default=None, description="recorded on every write")
-    read_namespaces: tuple[str, ...] = Field(
-        default=(), description="further namespaces of the same user to read, in order"
-    )
-    personal_namespace: str | None = Field(
-        default=None,
-        description="the user's own namespace beside that of a project: read too, and written "
-        "where a memory is about the user",
-    )
-    require_scope: bool = Field(
-        default=False, description="make a missing user an error instead of 'default'"
-    )
-    timezone: str = Field(default="UTC", description="IANA zone that a time without zone is in")
-
-    @field_validator("timezone")
-    @classmethod
-    def _known_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise ValueError(f"no such time zone: {value!r} (example: Europe/Lisbon)") from error
-        return value
-
-
-class EmbeddingSettings(_Section):
-    """What gives texts their vectors, so that recall also finds what is said in other words."""
-
-    provider: Literal["none", "wordllama", "minilm", "fastembed", "endpoint"] = Field(
-        default="none", description="none, wordllama, minilm, fastembed, or endpoint"
-    )
-    model: str | None = Field(default=None, description="the model, of fastembed and endpoint")
-    folder: str | None = Field(
-        default=None, description="fastembed: where the model's files are, to download nothing"
-    )
-    base_url: str | None = Field(
-        default=None, description="endpoint: a server's URL, e.g. http://127.0.0.1:11434/v1"
-    )
-    api_key: SecretStr | None = Field(default=None, description="endpoint: sent as a bearer token")
-    dimensions: int | None = Field(
-        default=None, ge=8, le=16_384, description="endpoint: ask for vectors of this length"
-    )
-    timeout: float = Field(
-        default=2.0, gt=0, le=60, description="seconds a recall waits for its question's vector"
-    )
-    storage: Literal["float32", "float16", "int8"] = Field(
-        default="int8", description="how a number of a vector is kept: float32, float16 or int8"
-    )
-    cache_mb: int = Field(
-        default=64, ge=1, le=65_536, description="memory for the vectors of recent scopes, in MB"
-    )
-
-    @field_validator("base_url")
-    @classmethod
-    def _plain_url(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        try:
-            parts = urlsplit(value)
-            named = parts.scheme in ("http", "https") and bool(parts.hostname)
-            secret = parts.username is not None or parts.password is not None
-        except ValueError:
-            named = secret = False
-        if not named:
-            raise ValueError("must be a URL like http://127.0.0.1:11434/v1")
-        if secret:
-            raise ValueError("holds a password; put the key into embedding.api_key")
-        return value
-
-
-class RecallSettings(_Section):
-    """How recall answers."""
-
-    abstain: bool = Field(
-        default=True,
-        description="answer with nothing when nothing fits; false: always with what comes nearest",
-    )
-
-
-class InterceptSettings(_Section):
-    """What `enable()` adds to calls of a model, and how long a call waits for it."""
-
-    conscious_ingest: bool | None = Field(
-        default=None,
-        description="send the working context with every call; unset means unless auto_ingest",
-    )
-    auto_ingest: bool = Field(
-        default=False, description="send what is recalled for the last user message"
-    )
-    max_tokens: int = Field(
-        default=800, ge=100, le=100_000, description="budget of what is added to a call"
-    )
-    time_limit: float = Field(
-        default=0.15, gt=0, le=60, description="seconds a call waits for memory at most"
-    )
-    spool: str | None = Field(
-        default=None,
-        description="folder for exchanges that could not be recorded yet; unset means beside "
-        "the database's file, or in the user's state directory",
-    )
-
-    @property
-    def sends_standing(self) -> bool:
-        """Whether the working context is sent."""
-        return not self.auto_ingest if self.conscious_ingest is None else self.conscious_ingest
-
-
-class LearningSettings(_Section):
-    """Whether memories are made of what was recorded."""
-
-    enabled: bool | None = Field(
-        default=None,
-        description="learn from recorded turns; unset means only from those of enable()",
-    )
-    entities: str | None = Field(
-        default=None,
-        min_length=1,
-        description="a spaCy pipeline, by package or folder, that finds names in what rules learn",
-    )
-
-
-class PromotionSettings(_Section):
-    """What short-term memory holds, and when that is decided anew."""
-
-    enabled: bool | None = Field(
-        default=None,
-        description="promote in the background; unset means in the server and with enable()",
-    )
-    interval_hours: float = Field(
-        default=6.0, gt=0, le=8_760, description="hours between two runs over a scope"
-    )
-    burst: int = Field(
-        default=20, ge=1, description="so many new memories bring the next run forward"
-    )
-    max_memories: int = Field(
-        default=40, ge=1, le=500, description="memories in short-term memory at most"
-    )
-    max_tokens: int = Field(
-        default=1_000, ge=1, le=100_000, description="tokens of all of them together at most"
-    )
-    min_score: float = Field(
-        default=0.3, ge=0, le=1, description="score a memory needs to enter, 0 to 1"
-    )
-    margin: float = Field(
-        default=0.05, ge=0, le=1, description="score that being in is worth, against to and fro"
-    )
-    half_life_days: float = Field(
-        default=30.0, gt=0, description="days after which being new counts half"
-    )
-    use_half_life_days: float = Field(
-        default=14.0, gt=0, description="days after which a use counts half"
-    )
-    min_trust: float = Field(
-        default=0.6,
-        ge=0,
-        le=1,
-        description="what is trusted less enters only pinned or confirmed by a person",
-    )
-    never_promote: tuple[str, ...] = Field(
-        default=("never_promote",), description="memories with one of these tags never enter"
-    )
-    profile: bool = Field(
-        default=False, description="let the configured model write a profile of each user"
-    )
-
-
-_KEEP = re.compile(r"permanent|([1-9][0-9]{0,4})_days")
-_KEPT = "7_days, 30_days, 90_days (any number of days) or permanent"
-
-
-class RetentionSettings(_Section):
-    """How long things are kept before a rule deletes them for good."""
-
-    fact: str = Field(default="permanent", description=f"facts: {_KEPT}")
-    preference: str = Field(default="permanent", description=f"preferences: {_KEPT}")
-    skill: str = Field(default="permanent", description=f"skills: {_KEPT}")
-    rule: str = Field(default="permanent", description=f"rules: {_KEPT}")
-    context: str = Field(default="permanent", description=f"context: {_KEPT}")
-    turns: str = Field(default="permanent", description=f"turns of conversations: {_KEPT}")
-    events: str = Field(default="permanent", description=f"history and operations: {_KEPT}")
-    jobs: str = Field(default="permanent", description=f"jobs that were given up: {_KEPT}")
-    store_turns: bool = Field(
-        default=True, description="false: turns are deleted once they were learnt from"
-    )
-
-    @field_validator("fact", "preference", "skill", "rule", "context", "turns", "events", "jobs")
-    @classmethod
-    def _known_time(cls, value: str) -> str:
-        if _KEEP.fullmatch(value) is None:
-            raise ValueError(f"{value!r} says no time to keep things; write {_KEPT}")
-        return value
-
-    @property
-    def keeps(self) -> Mapping[str, str]:
-        """How long each kind of thing is kept, by its rule."""
-        return {name: value for name, value in self if isinstance(value, str)}
-
-    @property
-    def days(self) -> Mapping[str, int]:
-        """The days of each rule; without those that keep for ever."""
-        given = {name: _KEEP.fullmatch(value) for name, value in self.keeps.items()}
-        return {name: int(found[1]) for name, found in given.items() if found and found[1]}
-
-
-#: What each provider cannot do without.
-_NEEDED: Mapping[str, tuple[str, ...]] = {
-    "azure": ("api_key", "azure_endpoint", "azure_deployment", "api_version"),
-    "custom": ("base_url", "model"),
-    "anthropic": ("api_key",),
-    "litellm": ("model",),
-}
-
-
-class AgentsSettings(_Section):
-    """The model the memory agent may use. A key that merely lies in the environment is not one."""
-
-    provider: Provider | None = Field(
-        default=None, description="whose model; unset means openai if a key is set here, else none"
-    )
-    openai_api_key: SecretStr | None = Field(default=None, description="key of OpenAI")
-    api_key: SecretStr | None = Field(default=None, description="key of another provider")
-    base_url: str | None = Field(default=None, description="address of a compatible server")
-    azure_endpoint: str | None = Field(default=None, description="https://NAME.openai.azure.com")
-    azure_deployment: str | None = Field(default=None, description="deployment on Azure")
-    api_version: str | None = Field(default=None, description="version of Azure's interface")
-    model: str | None = Field(
-        default=None,
-        description="model name; unset means a small one: gpt-4o-mini, or claude-haiku-4-5",
-    )
-    max_tokens_per_day: int = Field(
-        default=200_000,
-        ge=0,
-        description="tokens the memory agent may spend a day (UTC), over all users of a database",
-    )
-
-    @property
-    def chosen(self) -> Provider | None:
-        """Whose model is used; None for none."""
-        if self.provider is None and self.openai_api_key is not None:
-            return "openai"
-        return self.provider
-
-    @model_validator(mode="after")
-    def _complete(self) -> AgentsSettings:
-        missing = [name for name in _NEEDED.get(self.chosen or "", ()) if not getattr(self, name)]
-        if self.chosen == "openai" and self.api_key is None and self.openai_api_key is None:
-            missing.append("openai_api_key")
-        if missing:
-            names = ", ".join(f"agents.{name}" for name in missing)
-            raise ValueError(f"the provider {self.chosen} needs {names}")
-        return self
-
-
-class HttpSettings(_Section):
-    """Who may come over HTTP, and how much; how a client is told is in docs/http.md."""
-
-    auth: Literal["none", "token", "oauth"] = Field(
-        default="none",
-        description="none: this machine alone, as one user; token: memori-mcp token; oauth: "
-        "tokens of an OAuth 2.1 server",
-    )
-    public_url: str | None = Field(
-        default=None, description="the address clients use, e.g. https://memory.example.org/mcp"
-    )
-    allowed_hosts: tuple[str, ...] = Field(
-        default=(), description="names clients reach it under, besides those of this machine"
-    )
-    allowed_origins: tuple[str, ...] = Field(
-        default=(), description="origins of web pages that may call it, e.g. https://example.org"
-    )
-    oauth_issuer: str | None = Field(default=None, description="oauth: the server's iss, a URL")
-    oauth_audience: str | None = Field(
-        default=None, description="oauth: the aud of tokens for this server; unset: public_url"
-    )
-    oauth_jwks_url: str | None = Field(
-        default=None, description="oauth: where the server's public keys are"
-    )
-    oauth_user_claim: str = Field(
-        default="sub", min_length=1, description="oauth: the claim that is the user"
-    )
-    oauth_namespace_claim: str | None = Field(
-        default=None,
-        min_length=1,
-        description="oauth: the claim that is the namespace; unset: memory.namespace",
-    )
-    requests_per_minute: int = Field(
-        default=600, ge=1, description="requests of one token a minute, in each process"
-    )
-    max_request_bytes: int = Field(
-        default=4_000_000, ge=10_000, description="the largest request, in bytes"
-    )
-    request_seconds: float = Field(
-        default=60.0, gt=0, le=3_600, description="seconds that one request may take"
-    )
-    state_key: SecretStr | None = Field(
-        default=None,
-        min_length=32,
-        description="the same secret for all replicas, 32 characters or more: what one has asked "
-        "a person, another may be answered",
-    )
-    metrics: bool = Field(
-        default=False,
-        description="counts at /metrics, for Prometheus; with tokens for services with the right "
-        "metrics; needs memori-mcp[metrics]",
-    )
-
-    @field_validator("public_url", "oauth_issuer", "oauth_jwks_url")
-    @classmethod
-    def _safe_url(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        try:
-            parts = urlsplit(value)
-        except ValueError:
-            parts = urlsplit("")
-        near = parts.hostname in ("127.0.0.1", "localhost", "::1")
-        if not parts.hostname or parts.scheme not in (("https", "http") if near else ("https",)):
-            raise ValueError("must be a URL that begins with https://")
-        return value
-
-    @field_validator("allowed_hosts", "allowed_origins")
-    @classmethod
-    def _named(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if any("*" in each.removesuffix(":*") or not each.strip() for each in value):
-            raise ValueError("name each one; a * would let everybody in")
-        return value
-
-    @model_validator(mode="after")
-    def _complete(self) -> HttpSettings:
-        if self.auth == "oauth":
-            needed = ("public_url", "oauth_issuer", "oauth_jwks_url")
-            missing = [f"http.{name}" for name in needed if not getattr(self, name)]
-            if missing:
-                raise ValueError(f"oauth needs {', '.join(missing)}")
-        return self
-
-
-class ObservabilitySettings(_Section):
-    """Who may count what happens; what is counted is in docs/observability.md."""
-
-    opentelemetry: bool = Field(
-        default=False,
-        description="traces and metrics through the OpenTelemetry API, to where this process is "
-        "set up to send them; needs memori-mcp[otel]",
-    )
-
-
-class Settings(_Section):
-    """All settings, validated. Unknown keys and bad values are `ConfigurationError`."""
-
-    database: DatabaseSettings = DatabaseSettings()
-    memory: MemorySettings = MemorySettings()
-    embedding: EmbeddingSettings = EmbeddingSettings()
-    recall: RecallSettings = RecallSettings()
-    intercept: InterceptSettings = InterceptSettings()
-    learning: LearningSettings = LearningSettings()
-    agents: AgentsSettings = AgentsSettings()
-    promotion: PromotionSettings = PromotionSettings()
-    retention: RetentionSettings = RetentionSettings()
-    http: HttpSettings = HttpSettings()
-    observability: ObservabilitySettings = ObservabilitySettings()
-
-    @property
-    def zone(self) -> ZoneInfo:
-        """The zone that times without one are taken to be in."""
-        return ZoneInfo(self.memory.timezone)
+_PERSONAL = "default of the command line"
+#: Whose memory it is must be said, not guessed: empty, these are errors in the environment, too.
+_NEVER_EMPTY = frozenset({"memory.namespace", "memory.user_id"})
 
 
 def personal_database() -> str:
@@ -495,6 +84,7 @@ def load_settings(
 
     Raises:
         ConfigurationError: naming the source of the bad value and the values allowed.
+        ScopeError: a user or namespace given as an argument is empty.
     """
     return collect(
         overrides or {}, config_file=config_file, personal=personal, environ=environ
@@ -513,7 +103,7 @@ class Collected:
 class Chosen:
     """What a program has loaded for all its objects: files, lowest first, and single values."""
 
-    files: tuple[tuple[str, Sections], ...] = ()
+    files: tuple[Layer, ...] = ()
     values: tuple[tuple[str, Any], ...] = ()
 
 
@@ -543,9 +133,10 @@ def collect(
 
     Raises:
         ConfigurationError: naming the source of the bad value and the values allowed.
+        ScopeError: a user or namespace given as an argument is empty.
     """
     env = os.environ if environ is None else environ
-    layers: list[tuple[str, Sections]] = []
+    layers: list[Layer] = []
     if chosen is None and config_file is None and not personal:
         chosen = _chosen
     if chosen is not None:
@@ -553,11 +144,11 @@ def collect(
     else:
         path = find_file(config_file, env, personal=personal)
         if path is not None:
-            layers.append((str(path), read_file(path, section_list())))
-    layers.append(("environment", read_environment(env)))
+            layers.append(read_file(path, section_list()))
+    layers.append(_read_environment(env))
     if chosen is not None:
-        layers.append(("update_setting", _read_overrides(dict(chosen.values))))
-    layers.append(("argument", _read_overrides(overrides)))
+        layers.append(Layer("update_setting", _read_overrides(dict(chosen.values))))
+    layers.append(Layer("argument", _read_overrides(overrides)))
 
     merged: Sections = {}
     origin: dict[str, str] = {}
@@ -565,19 +156,20 @@ def collect(
     if personal:
         merged["database"] = {"connection_string": personal_database()}
         origin["database.connection_string"] = _PERSONAL
-    for source, sections in layers:
-        for section, values in sections.items():
-            origin.setdefault(section, source)
+    for layer in layers:
+        for section, values in layer.sections.items():
+            origin.setdefault(section, layer.source)
+            below = merged.setdefault(section, {})
             for key, value in values.items():
-                name, below = f"{section}.{key}", merged.setdefault(section, {})
+                name = f"{section}.{key}"
                 if key in below and origin[name] != _PERSONAL:
                     covered.append((origin[name], section, key, below[key]))
-                below[key], origin[name] = value, source
-    settings = _validated(merged, origin)
+                below[key], origin[name] = value, layer.source
+    mistakes = [mistake for layer in layers for mistake in layer.mistakes]
     for source, section, key, value in covered:
         # A mistake is one also where another source says it better.
-        _check_covered(merged, source, section, key, value)
-    return Collected(settings, origin)
+        mistakes += _covered_mistakes(merged, source, section, key, value)
+    return Collected(_validated(merged, origin, mistakes), origin)
 
 
 def amend_settings(settings: Settings, overrides: Mapping[str, Any]) -> Settings:
@@ -585,6 +177,7 @@ def amend_settings(settings: Settings, overrides: Mapping[str, Any]) -> Settings
 
     Raises:
         ConfigurationError: an argument is wrong.
+        ScopeError: a user or namespace is empty.
     """
     values = settings.model_dump()
     given = _read_overrides(overrides)
@@ -595,20 +188,38 @@ def amend_settings(settings: Settings, overrides: Mapping[str, Any]) -> Settings
     return _validated(values, origin)
 
 
-def _check_covered(merged: Sections, source: str, section: str, key: str, value: Any) -> None:
-    try:
-        Settings.model_validate({**merged, section: {**merged[section], key: value}})
-    except ValidationError as error:
-        # What is wrong with several values together is wrong only if all of them are in force.
-        if any(each["loc"][:2] == (section, key) for each in error.errors()):
-            raise ConfigurationError(_explain(error, {f"{section}.{key}": source})) from None
+def _covered_mistakes(
+    merged: Sections, source: str, section: str, key: str, value: Any
+) -> list[str]:
+    _, problems = _validate({**merged, section: {**merged[section], key: value}})
+    # What is wrong with several values together is wrong only if all of them are in force.
+    own = [problem for problem in problems if problem["loc"][:2] == (section, key)]
+    return _explain(own, {f"{section}.{key}": source})
 
 
-def _validated(values: Mapping[str, Any], origin: Mapping[str, str]) -> Settings:
+def _validate(values: Mapping[str, Any]) -> tuple[Settings | None, list[ErrorDetails]]:
     try:
-        return Settings.model_validate(values)
+        return Settings.model_validate(values), []
     except ValidationError as error:
-        raise ConfigurationError(_explain(error, origin)) from None
+        return None, error.errors(include_url=False, include_context=False, include_input=False)
+
+
+def _validated(
+    values: Mapping[str, Any], origin: Mapping[str, str], mistakes: Sequence[str] = ()
+) -> Settings:
+    """The settings, if nothing is wrong with them nor was before; all of it is one error."""
+    settings, problems = _validate(values)
+    said = [*mistakes, *_explain(problems, origin)]
+    if settings is not None and not said:
+        return settings
+    scope = not mistakes and all(_is_empty_scope(problem, origin) for problem in problems)
+    raise (ScopeError if scope else ConfigurationError)("; ".join(said))
+
+
+def _is_empty_scope(problem: ErrorDetails, origin: Mapping[str, str]) -> bool:
+    """Whether a mistake is an empty name given as an argument, which is one of the scope."""
+    given = origin.get(".".join(map(str, problem["loc"]))) == "argument"
+    return given and problem["type"] == EMPTY_SCOPE
 
 
 def find_file(given: str | Path | None, env: Mapping[str, str], *, personal: bool) -> Path | None:
@@ -626,23 +237,23 @@ def find_file(given: str | Path | None, env: Mapping[str, str], *, personal: boo
     return find_in(Path()) or (find_in(personal_config_file().parent) if personal else None)
 
 
-def read_environment(env: Mapping[str, str]) -> Sections:
-    """The settings in an environment, `MEMORI_SECTION__KEY`.
-
-    Raises:
-        ConfigurationError: there is no such section.
-    """
+def _read_environment(env: Mapping[str, str]) -> Layer:
+    """The settings in an environment, `MEMORI_SECTION__KEY`; an empty one counts as not set."""
     sections: Sections = {}
+    mistakes: list[str] = []
     for name, value in env.items():
         if not name.upper().startswith(ENV_PREFIX) or "__" not in name:
             continue
         section, _, key = name[len(ENV_PREFIX) :].lower().partition("__")
-        if section not in Settings.model_fields:
-            raise ConfigurationError(
+        if not value.strip() and f"{section}.{key}" not in _NEVER_EMPTY:
+            continue
+        if section in Settings.model_fields:
+            sections.setdefault(section, {})[key] = _parse(section, key, value)
+        else:
+            mistakes.append(
                 f"environment variable {name}: no section {section!r}; there are {section_list()}"
             )
-        sections.setdefault(section, {})[key] = _parse(section, key, value)
-    return sections
+    return Layer("environment", sections, tuple(mistakes))
 
 
 def _read_overrides(overrides: Mapping[str, Any]) -> Sections:
@@ -667,9 +278,9 @@ def section_list() -> str:
     return ", ".join(f"[{name}]" for name in Settings.model_fields)
 
 
-def _explain(error: ValidationError, origin: Mapping[str, str]) -> str:
+def _explain(problems: Sequence[ErrorDetails], origin: Mapping[str, str]) -> list[str]:
     lines: list[str] = []
-    for problem in error.errors(include_url=False, include_context=False, include_input=False):
+    for problem in problems:
         where = ".".join(str(part) for part in problem["loc"][:2])
         source = origin.get(where) or origin.get(where.split(".")[0]) or "settings"
         if problem["type"] == "extra_forbidden":
@@ -678,7 +289,7 @@ def _explain(error: ValidationError, origin: Mapping[str, str]) -> str:
         else:
             message = problem["msg"].removeprefix("Value error, ")
             lines.append(f"{where} (from {source}): {message}")
-    return "; ".join(lines)
+    return lines
 
 
 def _known_keys(section: str) -> str:

@@ -18,11 +18,10 @@ from memori.config import (
     chosen_now,
     collect,
     find_file,
-    read_environment,
     section_list,
 )
 from memori.errors import ConfigurationError
-from memori.settings_files import Sections, read_file, write_file
+from memori.settings_files import Layer, Sections, read_file, write_file
 from memori.store.url import mask_password
 
 _MASKED = "***"
@@ -61,12 +60,10 @@ class ConfigManager:
         """Load one file, over those loaded before."""
         found = find_file(path, {}, personal=False) or Path(path)
         now = _now()
-        layer: tuple[str, Sections] = (str(found), read_file(found, section_list()))
-        return _use(Chosen((*now.files, layer), now.values))
+        return _use(Chosen((*now.files, read_file(found, section_list())), now.values))
 
     def load_from_env(self) -> Settings:
         """Check the environment as it is now; every new object reads it, loaded or not."""
-        read_environment(os.environ)
         return self.validate()
 
     def get_setting(self, name: str, default: Any = None) -> Any:
@@ -88,7 +85,11 @@ class ConfigManager:
         return _use(Chosen(now.files, tuple(values.items())))
 
     def save_to_file(self, path: str | Path) -> None:
-        """Write what is not a default to a file (mode 0600), keys included."""
+        """Write what is not a default to a file, keys included.
+
+        Its mode is 0600 afterwards, also where it had another. Where it cannot be written, the
+        file that was there stays as it is.
+        """
         collected = collect({})
         sections: Sections = {}
         for name in collected.origin:
@@ -99,7 +100,10 @@ class ConfigManager:
         write_file(Path(path).expanduser(), sections)
 
     def validate(self) -> Settings:
-        """The settings in force; every mistake in them is named in one error."""
+        """The settings in force; every mistake in them is named in one error.
+
+        Only a file that cannot be read at all is an error by itself.
+        """
         return collect({}).settings
 
     def describe(self) -> list[Setting]:
@@ -107,9 +111,9 @@ class ConfigManager:
         return list(describe(collect({})))
 
 
-def _file_layer(*, personal: bool) -> tuple[tuple[str, Sections], ...]:
+def _file_layer(*, personal: bool) -> tuple[Layer, ...]:
     path = find_file(None, os.environ, personal=personal)
-    return () if path is None else ((str(path), read_file(path, section_list())),)
+    return () if path is None else (read_file(path, section_list()),)
 
 
 def _now() -> Chosen:
@@ -159,7 +163,9 @@ def _shown(value: Any) -> Any:
         return _MASKED
     if isinstance(value, str):
         return mask_password(value)
-    return list(value) if isinstance(value, tuple) else value  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    if isinstance(value, tuple):
+        return [_shown(each) for each in cast("tuple[Any, ...]", value)]
+    return value
 
 
 def _plain(value: Any) -> Any:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
+from memori.arguments import as_count
 from memori.errors import InvalidArgument
 from memori.model import CATEGORIES, Category
+from memori.reading import MAX_LIMIT
 from memori.recall.lines import line_of
 from memori.sync import Memori
 
 Format = Literal["chat", "responses", "anthropic"]
+_FORMATS = get_args(Format)
 
 _SEARCH = "search_memory"
 _REMEMBER = "remember"
@@ -49,7 +52,14 @@ class MemoryTool:
         Args:
             format: `chat` for OpenAI's chat completions, `responses` for its responses,
                 `anthropic` for messages.
+
+        Raises:
+            InvalidArgument: it is another format.
         """
+        if format not in _FORMATS:
+            raise InvalidArgument(
+                f"no format {str(format)[:40]!r}; there are {', '.join(_FORMATS)}"
+            )
         made: list[dict[str, Any]] = []
         for name, (description, properties) in _TOOLS.items():
             schema = {
@@ -107,6 +117,8 @@ class MemoryTool:
 
     def _remember(self, values: Mapping[str, Any]) -> str:
         category = values.get("category") or "fact"
+        if not isinstance(category, str):
+            raise InvalidArgument(f"category is no text; there are {', '.join(CATEGORIES)}")
         receipt = self._memori.remember(
             _text(values, "content"),
             category=cast("Category", category),
@@ -124,13 +136,25 @@ def create_memory_tool(memori: Memori, *, limit: int = 8, max_tokens: int = 800)
     """Memory as functions a model may call.
 
     Args:
-        memori: whose memory; a `memori.scope(...)` around `execute` chooses the user.
-        limit: how many hits a search answers at most.
+        memori: whose memory; a `memori.scope(...)` around `execute` chooses the user. It is a
+            `Memori`, also in an asynchronous program, which calls `execute` in a thread.
+        limit: how many hits a search answers at most, 1 to 1,000.
         max_tokens: the budget of its texts.
 
     Returns:
         An object with `definitions`, to pass as `tools`, and `execute`.
+
+    Raises:
+        InvalidArgument: a limit makes no sense, or the memory is no `Memori`.
     """
+    if not isinstance(cast("object", memori), Memori):
+        raise InvalidArgument(
+            f"create_memory_tool takes a Memori, not {type(memori).__name__}; make a Memori of "
+            "the same database, and in an asynchronous program call "
+            "`await asyncio.to_thread(tool.execute, call)`"
+        )
+    as_count(limit, "limit", MAX_LIMIT)
+    as_count(max_tokens, "max_tokens")
     return MemoryTool(memori, limit=limit, max_tokens=max_tokens)
 
 
@@ -139,7 +163,11 @@ def _name_and_arguments(call: Any, arguments: Any) -> tuple[str, Any]:
         return call, arguments
     function = _field(call, "function") or call
     given = _field(function, "arguments")
-    return str(_field(function, "name")), _field(call, "input") if given is None else given
+    name = _field(function, "name")
+    return (
+        name if isinstance(name, str) else "",
+        _field(call, "input") if given is None else given,
+    )
 
 
 def _field(value: Any, name: str) -> Any:
@@ -154,6 +182,8 @@ def _read(arguments: Any) -> Mapping[str, Any]:
             arguments = json.loads(arguments or "{}")
         except ValueError:
             raise InvalidArgument("the arguments are not JSON") from None
+        except RecursionError:
+            raise InvalidArgument("the arguments are nested too deeply") from None
     if not isinstance(arguments, Mapping):
         raise InvalidArgument("the arguments are not an object")
     return cast("Mapping[str, Any]", arguments)

@@ -263,12 +263,10 @@ def _checked_settings(options: argparse.Namespace) -> Settings:
     """Everything that can be known to be wrong without opening the database."""
     from memori.config import load_settings
     from memori.environment import check_distributions
-    from memori.store.url import parse_url
 
     check_distributions()
     check_sdk()
     settings = load_settings(_overrides(options), config_file=options.config, personal=True)
-    parse_url(settings.database.connection_string)
     if settings.observability.opentelemetry:
         from memori.otel import require_api
 

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from memori import AsyncMemori, ConfigurationError, ScopeError, Settings, load_settings
-from memori.config import personal_config_file, personal_database
+from memori import (
+    AsyncMemori,
+    ConfigurationError,
+    ProviderConfig,
+    ScopeError,
+    Settings,
+    load_settings,
+)
+from memori.config import collect, personal_config_file, personal_database
 
 FULL = """
 [database]
@@ -123,6 +131,23 @@ def test_lists_and_numbers_come_from_the_environment(working_directory: Path) ->
         ({"MEMORI_MEMORY__TIMEZONE": "Mars/North"}, ["Mars/North", "Europe/Lisbon"]),
         ({"MEMORI_MEMORY__TIMEZONE": "../../etc/passwd"}, ["time zone"]),
         ({"MEMORI_MEMORY__REQUIRE_SCOPE": "perhaps"}, ["require_scope", "environment"]),
+        (
+            {"MEMORI_DATABASE__CONNECTION_STRING": "foo://x"},
+            ["connection_string (from environment"],
+        ),
+        (
+            {"MEMORI_DATABASE__READ_CONNECTION_STRING": "memori.db"},
+            ["read_connection_string (from environment", "sqlite:///"],
+        ),
+        (
+            {"MEMORI_AGENTS__BASE_URL": "localhost:11434"},
+            ["agents.base_url (from environment", "v1"],
+        ),
+        ({"MEMORI_AGENTS__BASE_URL": "file:///etc/passwd"}, ["agents.base_url", "http://"]),
+        ({"MEMORI_AGENTS__BASE_URL": "http://a:b@h/v1"}, ["agents.base_url", "agents.api_key"]),
+        ({"MEMORI_AGENTS__AZURE_ENDPOINT": "x.openai.azure.com"}, ["azure_endpoint", "https://"]),
+        ({"MEMORI_PROMOTION__HALF_LIFE_DAYS": "inf"}, ["half_life_days", "environment", "finite"]),
+        ({"MEMORI_PROMOTION__USE_HALF_LIFE_DAYS": "1e999"}, ["use_half_life_days", "finite"]),
         ({"MEMORI_CONFIG_PATH": "/nowhere/memori.toml"}, ["/nowhere/memori.toml", "not exist"]),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
@@ -181,6 +206,13 @@ def test_a_file_that_is_no_text_is_an_error(working_directory: Path) -> None:
         {"memory.nonsense": "x"},
         {"nonsense.namespace": "x"},
         {"database.busy_timeout": "soon"},
+        {"database.busy_timeout": True},
+        {"database.pool_size": True},
+        {"embedding.dimensions": True},
+        {"promotion.min_score": False},
+        {"promotion.half_life_days": float("inf")},
+        {"retention.fact": ""},
+        {"agents.base_url": ""},
     ],
     ids=str,
 )
@@ -192,12 +224,52 @@ def test_a_mistake_in_an_argument_is_an_error(
 
 
 @pytest.mark.parametrize("section", ["USER_ID", "NAMESPACE"])
+@pytest.mark.parametrize("empty", ["", "  "])
 def test_an_explicit_empty_scope_in_the_environment_is_an_error(
-    working_directory: Path, monkeypatch: pytest.MonkeyPatch, section: str
+    working_directory: Path, monkeypatch: pytest.MonkeyPatch, section: str, empty: str
 ) -> None:
-    monkeypatch.setenv(f"MEMORI_MEMORY__{section}", "")
-    with pytest.raises((ScopeError, ConfigurationError)):
+    monkeypatch.setenv(f"MEMORI_MEMORY__{section}", empty)
+    with pytest.raises(ConfigurationError, match=rf"{section.lower()} \(from environment\).*empty"):
+        load_settings()
+    with pytest.raises(ConfigurationError):
         AsyncMemori()
+    with pytest.raises(ScopeError, match=section.lower()):
+        AsyncMemori(settings=Settings(), **{section.lower(): empty})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("empty", ["", "  ", "\n"])
+def test_an_empty_variable_counts_as_not_set(working_directory: Path, empty: str) -> None:
+    (working_directory / "memori.toml").write_text("[database]\nbusy_timeout = 3\n")
+    names = ("AGENTS__OPENAI_API_KEY", "AGENTS__BASE_URL", "DATABASE__BUSY_TIMEOUT", "HTTP__AUTH")
+    collected = collect({}, environ={f"MEMORI_{name}": empty for name in names})
+    assert collected.settings.agents.chosen is None
+    assert collected.settings.agents.openai_api_key is None
+    assert collected.settings.database.busy_timeout == 3
+    assert "environment" not in collected.origin.values()
+
+
+@pytest.mark.parametrize("blank", ["", "  ", "\n"])
+@pytest.mark.parametrize(
+    "name", ["agents.openai_api_key", "agents.api_key", "embedding.api_key", "http.state_key"]
+)
+def test_a_blank_key_that_was_given_is_an_error_that_says_where(
+    working_directory: Path, name: str, blank: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=rf"{name} \(from argument\)"):
+        load_settings({name: blank}, environ={})
+    section, _, key = name.partition(".")
+    (working_directory / "memori.json").write_text(json.dumps({section: {key: blank}}))
+    with pytest.raises(ConfigurationError, match=rf"{name} \(from memori.json\)"):
+        load_settings(environ={})
+
+
+def test_a_blank_key_of_an_object_turns_no_model_on(working_directory: Path) -> None:
+    for blank in ("", "  "):
+        with pytest.raises(ConfigurationError, match="openai_api_key .*argument.* is empty"):
+            AsyncMemori(openai_api_key=blank)
+        for provider in (ProviderConfig.from_openai(blank), ProviderConfig.from_anthropic(blank)):
+            with pytest.raises(ConfigurationError, match="api_key .*argument.* is empty"):
+                AsyncMemori(provider_config=provider)
 
 
 @pytest.mark.parametrize(
@@ -246,7 +318,7 @@ def test_retention_is_permanent_unless_days_are_given() -> None:
     assert given.keeps["fact"] == "permanent"
 
 
-@pytest.mark.parametrize("wrong", ["30", "30 days", "0_days", "-7_days", "forever", "", "1e3_days"])
+@pytest.mark.parametrize("wrong", ["30", "30 days", "0_days", "-7_days", "forever", "1e3_days"])
 def test_a_retention_time_that_is_none_is_refused(wrong: str) -> None:
     with pytest.raises(ConfigurationError, match=r"retention\.jobs .*30_days.*permanent"):
         load_settings(environ={"MEMORI_RETENTION__JOBS": wrong})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -111,6 +112,65 @@ def test_a_mistake_names_its_source_and_changes_nothing(monkeypatch: pytest.Monk
         config.validate()
 
 
+def test_every_mistake_of_every_source_is_in_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEMORI_ZIP__ZAP", "1")
+    monkeypatch.setenv("MEMORI_PLACE__HERE", "1")
+    monkeypatch.setenv("MEMORI_MEMORY__TIMEZONE", "Mars")
+    monkeypatch.setenv("MEMORI_MEMORY__USER_ID", "ana")
+    Path("bad.yaml").write_text(
+        "namespace: x\nuser: y\nmemory:\n  user_id: 5\n  1: x\nagents: {foo: 1}\nmemroy:\n"
+    )
+    with pytest.raises(ConfigurationError) as raised:
+        ConfigManager().load_from_file("bad.yaml")
+    said = str(raised.value)
+    for words in (
+        "'namespace' stands outside",
+        "'user' stands outside",
+        "memory.user_id (from bad.yaml)",
+        "memory.1 (from bad.yaml)",
+        "agents.foo (from bad.yaml)",
+        "memroy (from bad.yaml)",
+        "MEMORI_ZIP__ZAP",
+        "MEMORI_PLACE__HERE",
+        "memory.timezone (from environment)",
+    ):
+        assert said.count(words) == 1, words
+    with pytest.raises(ConfigurationError, match="MEMORI_ZIP__ZAP.*MEMORI_PLACE__HERE"):
+        ConfigManager().load_from_env()
+    # An empty name given as an argument does not hide the rest.
+    with pytest.raises(ConfigurationError, match="MEMORI_ZIP__ZAP.*user_id"):
+        AsyncMemori(user_id="")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("mark.toml", '\ufeff[memory]\nnamespace = "n"\n'),
+        ("mark.json", '\ufeff{"memory": {"namespace": "n"}}'),
+        ("mark.yaml", "\ufeffmemory: {namespace: n}\n"),
+        ("empty.yaml", "agents:\nmemory: {namespace: n}\nrecall:\n"),
+        ("empty.json", '{"agents": null, "memory": {"namespace": "n"}}'),
+    ],
+)
+def test_files_as_editors_leave_them_are_read(name: str, text: str) -> None:
+    Path(name).write_text(text, encoding="utf-8")
+    assert ConfigManager().load_from_file(name).memory.namespace == "n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("deep.json", "[" * 100_000),
+        ("deep.toml", "a = " + "[" * 100_000),
+        ("deep.yaml", "[" * 100_000),
+    ],
+)
+def test_a_file_nested_without_end_is_an_error_like_others(name: str, text: str) -> None:
+    Path(name).write_text(text)
+    with pytest.raises(ConfigurationError, match=f"{name} cannot be read.*nested"):
+        ConfigManager().load_from_file(name)
+
+
 def test_two_files_in_one_folder_are_not_guessed_between() -> None:
     Path("memori.toml").write_text("")
     Path("memori.json").write_text("{}")
@@ -134,6 +194,55 @@ def test_what_is_saved_is_what_is_loaded_again(name: str) -> None:
     assert ConfigManager().load_from_file(name) == saved
     with pytest.raises(ConfigurationError, match=r"\.toml"):
         config.save_to_file("saved.ini")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="files have no modes there")
+def test_a_saved_file_is_private_whatever_was_there(working_directory: Path) -> None:
+    config = ConfigManager()
+    config.update_setting("agents.openai_api_key", "sk-test")
+    real = working_directory / "elsewhere" / "real.toml"
+    real.parent.mkdir()
+    link = Path("link.toml")
+    for each in (real, Path("open.toml")):
+        each.write_text("# of before\n")
+        each.chmod(0o644)
+    link.symlink_to(real)
+    config.save_to_file(link)
+    config.save_to_file("open.toml")
+    assert link.is_symlink()
+    for each in (real, Path("open.toml")):
+        assert each.stat().st_mode & 0o777 == 0o600
+        assert "sk-test" in each.read_text()
+    assert [each.name for each in real.parent.iterdir()] == ["real.toml"]
+    Path("pipe.toml").symlink_to(os.devnull)
+    with pytest.raises(ConfigurationError, match=r"pipe\.toml.*no file"):
+        config.save_to_file("pipe.toml")
+    with pytest.raises(
+        ConfigurationError, match=r"no/such\.toml cannot be written: No such [^.]*$"
+    ):
+        config.save_to_file("no/such.toml")
+
+
+@pytest.mark.parametrize("name", ["saved.toml", "saved.json", "saved.yaml"])
+def test_what_cannot_be_saved_leaves_the_file_as_it_was(
+    name: str, working_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path(name).write_text("# of before\n")
+    config = ConfigManager()
+    if name == "saved.toml":  # the others have a way to write it
+        config.update_setting("memory.agent_id", "a\ud800b")
+        with pytest.raises(ConfigurationError, match=f"{name} cannot be written"):
+            config.save_to_file(name)
+        config.update_setting("memory.agent_id", None)
+
+    def fail(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(ConfigurationError, match=f"{name} cannot be written.*No space"):
+        config.save_to_file(name)
+    assert Path(name).read_text() == "# of before\n"
+    assert [each.name for each in working_directory.iterdir()] == [name]
 
 
 def test_a_provider_is_an_argument_like_the_others(tmp_path: Path) -> None:
@@ -169,10 +278,16 @@ def test_config_show_prints_where_each_value_comes_from_and_no_secret(
     assert shown["memory.user_id"] == ["ana", "argument"]
     assert shown["agents.openai_api_key"] == ["***", "environment"]
     assert shown["memory.timezone"] == ["UTC", "default"]
+    monkeypatch.setenv("MEMORI_AGENTS__BASE_URL", "http://h/v1?api_key=hush&a=1")
+    monkeypatch.setenv("MEMORI_HTTP__OAUTH_JWKS_URL", "https://hush@login.example.org/keys")
+    monkeypatch.setenv("MEMORI_HTTP__ALLOWED_ORIGINS", "https://a.example.org?token=hush")
     url = "postgresql://me:" + "hush@h/db"
     assert main(["config", "show", "--json", "--database", url]) == 0
     text = capsys.readouterr().out
     assert "hush" not in text
     rows = {row["name"]: row for row in json.loads(text)["items"]}
     assert rows["database.connection_string"]["source"] == "argument"
+    assert rows["agents.base_url"]["value"] == "http://h/v1?api_key=***&a=1"
+    assert main(["config", "show", "--database", "foo://x"]) == 2
+    assert "connection_string (from argument)" in capsys.readouterr().err
     assert not Path("memori.db").exists()

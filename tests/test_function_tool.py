@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from types import SimpleNamespace
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from conftest import TestDatabase
 
-from memori import InvalidArgument, Memori, create_memory_tool
+from memori import AsyncMemori, InvalidArgument, Memori, create_memory_tool
 
 
 @pytest.fixture
@@ -75,6 +76,50 @@ def test_a_models_mistake_is_said_to_the_model_and_a_programs_is_raised(memori: 
     assert not tool.owns("weather")
     with pytest.raises(InvalidArgument, match="search_memory"):
         tool.execute("weather", {})
+
+
+def test_arguments_nested_without_end_are_a_mistake_of_the_model(memori: Memori) -> None:
+    tool = create_memory_tool(memori)
+    deep: Any = "fact"
+    for _ in range(100_000):
+        deep = [deep]
+    for arguments in ("[" * 100_000, '{"query": ' + "[" * 100_000, {"query": deep}):
+        assert tool.execute("search_memory", arguments).startswith("Error: ")
+    for category in (deep, {"a": 1}, 7):
+        said = tool.execute("remember", {"content": "Ana sails", "category": category})
+        assert said.startswith("Error: ")
+        assert "preference" in said
+    assert not tool.owns({"name": deep})
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"limit": 0}, {"limit": "x"}, {"limit": 1_001}, {"limit": True}, {"max_tokens": -1}]
+)
+def test_a_programs_mistake_is_raised_where_it_is_made(
+    memori: Memori, wrong: dict[str, Any]
+) -> None:
+    with pytest.raises(InvalidArgument, match=next(iter(wrong))):
+        create_memory_tool(memori, **wrong)
+
+
+def test_an_unknown_format_is_refused_with_the_known_ones(memori: Memori) -> None:
+    for wrong in ("foo", "openai", None, ["chat"]):
+        with pytest.raises(InvalidArgument, match="chat, responses, anthropic"):
+            create_memory_tool(memori).definitions(wrong)  # type: ignore[arg-type]
+
+
+def test_an_asynchronous_object_is_refused_with_what_to_do(
+    memori: Memori, file_database: TestDatabase
+) -> None:
+    with pytest.raises(InvalidArgument, match="Memori, not AsyncMemori; make a Memori"):
+        create_memory_tool(AsyncMemori(file_database.url))  # type: ignore[arg-type]
+    tool = create_memory_tool(memori)
+    given = {"content": "Ana sails", "category": "fact"}
+
+    async def called() -> str:
+        return await asyncio.to_thread(tool.execute, "remember", given)
+
+    assert asyncio.run(called()).startswith("stored")
 
 
 def test_the_scope_around_a_call_chooses_the_user(memori: Memori) -> None:

@@ -48,12 +48,16 @@ def find_place(given: Mapping[str, str | None], environ: Mapping[str, str], cwd:
         cwd: where the host works.
 
     Raises:
-        ValueError: a settings file cannot be read.
+        ValueError: a settings file cannot be read, or a name is empty.
     """
     said = _from_file(environ, cwd)
 
     def value(name: str, section: str, key: str) -> str | None:
         found = given.get(name) or environ.get(f"MEMORI_{section}__{key}".upper())
+        if found is not None and not found.strip():
+            if key in ("namespace", "user_id"):
+                raise ValueError(f"{key} is empty")
+            found = None
         if found is None and isinstance(table := said.get(section), dict):
             found = table.get(key)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
         return None if found is None else str(found)  # pyright: ignore[reportUnknownArgumentType]
@@ -125,7 +129,7 @@ def _from_file(environ: Mapping[str, str], cwd: Path) -> Mapping[str, Any]:
     candidates = [Path(named).expanduser()] if named else [cwd / _FILE, _personal_file()]
     for path in candidates:
         if path.suffix == ".toml" and path.is_file():
-            return tomllib.loads(path.read_text(encoding="utf-8"))
+            return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     return {}
 
 

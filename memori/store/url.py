@@ -20,7 +20,14 @@ _SERVER = re.compile(
 )
 _HOST = re.compile(r"^(?P<host>\[[0-9a-fA-F:.%\w]+\]|[^:\[\]]*)(?::(?P<port>\d{1,5}))?$")
 _PASSWORD = re.compile(r"(?<=://)([^:@/]*):.*@", re.DOTALL)
-_PASSWORD_OPTION = re.compile(r"(?<=[?&])((?:ssl)?password)=[^&]*", re.IGNORECASE)
+#: Options that hold a secret, by the end of their name; `sslkey` of PostgreSQL names a file.
+_SECRET_OPTION = re.compile(
+    r"(?<=[?&#])(?!sslkey=)((?:[^=&#]*(?:password|passwd|pwd|secret|token|credential|signature|key|"
+    r"auth|authorization))|pass|sig|code)=[^&]*",
+    re.IGNORECASE,
+)
+#: Not of a database's URL, where what stands alone before the host is the account's name.
+_WEB_USER = re.compile(r"(?<=://)[^/?#]*@")
 _REMEDY = "write sqlite:///relative.db, sqlite:////absolute/path.db or sqlite:///:memory:"
 _SERVER_REMEDY = (
     "write postgresql://user:password@host:5432/name or mysql://user:password@host/name"
@@ -65,8 +72,10 @@ class DatabaseUrl:
 
 
 def mask_password(url: str) -> str:
-    """Replace the password of a URL by `***`."""
-    return _PASSWORD_OPTION.sub(r"\1=***", _PASSWORD.sub(r"\1:***@", url))
+    """Replace the password of a URL, and secrets among its options, by `***`."""
+    if url[:8].lower().startswith(("http://", "https://")):
+        url = _WEB_USER.sub("***@", url, count=1)
+    return _SECRET_OPTION.sub(r"\1=***", _PASSWORD.sub(r"\1:***@", url))
 
 
 def parse_url(text: str) -> DatabaseUrl:
@@ -112,12 +121,14 @@ def _parse_file(text: str, body: str) -> Path | None:
     if body in ("", "/", "/:memory:"):
         return None
     if not body.startswith("/"):
-        raise ConfigurationError(f"database {text!r}: SQLite has no host; {_REMEDY}")
+        raise ConfigurationError(f"database {mask_password(text)!r}: SQLite has no host; {_REMEDY}")
     name, _, query = body[1:].partition("?")
     if "\x00" in name or "%00" in name:
         raise ConfigurationError(f"database {text!r}: a path has no NUL; {_REMEDY}")
     if query:
-        raise ConfigurationError(f"database {text!r}: options after '?' are not supported")
+        raise ConfigurationError(
+            f"database {mask_password(text)!r}: options after '?' are not supported"
+        )
     return Path(unquote(name)).expanduser()
 
 

@@ -13,13 +13,10 @@ from typing import Any
 from memori.cli.output import Output, use_safe_encoding
 from memori.cli.progress import ProgressLine
 from memori.cli.table import wrap
-from memori.config import Settings
-from memori.errors import ConfigurationError
 from memori.silence import working_folder
-from memori.store.url import parse_url
 from memori_mcp.doctor.clients import check_clients
 from memori_mcp.doctor.database import check_database, check_silence
-from memori_mcp.doctor.findings import Finding, bad
+from memori_mcp.doctor.findings import Finding
 from memori_mcp.doctor.hooks import check_hooks
 from memori_mcp.doctor.installation import check_interpreter, read_settings
 
@@ -75,7 +72,7 @@ async def _checks(overrides: Mapping[str, Any], config_file: str | None) -> Asyn
     for each in said:
         yield each
     if collected is not None:
-        async for each in _of_memory(collected.settings):
+        async for each in check_database(collected.settings):
             yield each
     for each in check_silence():
         yield each
@@ -83,16 +80,6 @@ async def _checks(overrides: Mapping[str, Any], config_file: str | None) -> Asyn
     async for each in check_clients(folder):
         yield each
     for each in check_hooks(folder):
-        yield each
-
-
-async def _of_memory(settings: Settings) -> AsyncIterator[Finding]:
-    try:
-        parse_url(settings.database.connection_string)
-    except ConfigurationError as error:
-        yield bad("database", " ".join(str(error).split()), "correct database.connection_string")
-        return
-    async for each in check_database(settings):
         yield each
 
 

@@ -13,6 +13,7 @@ from memori.config import Collected, collect
 from memori.configuring import describe
 from memori.environment import DISTRIBUTION, check_distributions
 from memori.errors import ConfigurationError
+from memori.learn.names import require_pipeline
 from memori_mcp.cli import check_sdk
 from memori_mcp.doctor.findings import Finding, bad, note, ok
 
@@ -59,7 +60,21 @@ def read_settings(
         for each in describe(collected)
         if each.source != _DEFAULT
     ]
+    said += _of_names(collected)
     return collected, said or [ok("settings", "all are the defaults")]
+
+
+def _of_names(collected: Collected) -> list[Finding]:
+    """Whether the pipeline that finds names is there; it is loaded only when it is used."""
+    pipeline = collected.settings.learning.entities
+    if pipeline is None:
+        return []
+    try:
+        require_pipeline(pipeline)
+    except ConfigurationError as error:
+        source = collected.origin["learning.entities"]
+        return [bad("settings", f"{error} (from {source})", "install it, or name another")]
+    return []
 
 
 def _version(name: str) -> str | None:

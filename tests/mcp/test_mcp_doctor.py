@@ -142,7 +142,8 @@ def test_without_a_database_the_rest_is_looked_at(home: Home) -> None:
     [
         ({"MEMORI_DATABASE__POOL_SIZE": "many"}, "settings"),
         ({"MEMORI_CONFIG_PATH": "/nowhere/memori.toml"}, "settings"),
-        ({"MEMORI_DATABASE__CONNECTION_STRING": "oracle://somewhere"}, "database"),
+        ({"MEMORI_DATABASE__CONNECTION_STRING": "oracle://somewhere"}, "settings"),
+        ({"MEMORI_LEARNING__ENTITIES": "no_such_pipeline"}, "settings"),
     ],
 )
 def test_a_bad_configuration_is_2_and_the_rest_is_looked_at(

@@ -65,6 +65,13 @@ def test_a_url_that_cannot_work_is_an_error_with_a_remedy(url: str, words: list[
         assert word in str(caught.value)
 
 
+@pytest.mark.parametrize("url", ["sqlite://ana:hunter2@h/db", "sqlite:///a.db?key=hunter2"])
+def test_a_refused_url_is_said_without_its_password(url: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parse_url(url)
+    assert "hunter2" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("url", "masked"),
     [
@@ -75,6 +82,14 @@ def test_a_url_that_cannot_work_is_an_error_with_a_remedy(url: str, words: list[
         ("postgresql://ana@host/db", "postgresql://ana@host/db"),
         ("postgresql://ana:sec/ret@host/db", "postgresql://ana:***@host/db"),
         ("sqlite:///a@b.db", "sqlite:///a@b.db"),
+        ("mysql://h/db?ssl=1&sslpassword=x#y&a=b", "mysql://h/db?ssl=1&sslpassword=***&a=b"),
+        ("postgresql://h/db?sslkey=/etc/key.pem", "postgresql://h/db?sslkey=/etc/key.pem"),
+        ("http://h/v1?api_key=hunter2", "http://h/v1?api_key=***"),
+        ("http://h/v1?a=1&X-API-Key=hunter2&b=2", "http://h/v1?a=1&X-API-Key=***&b=2"),
+        ("https://h/v1?a=1#access_token=hunter2", "https://h/v1?a=1#access_token=***"),
+        ("https://h/v1?sig=hunter2&sigma=2", "https://h/v1?sig=***&sigma=2"),
+        ("https://hunter2@h/v1", "https://***@h/v1"),
+        ("HTTPS://ana:hunter2@h/v1?q=a@b", "HTTPS://***@h/v1?q=a@b"),
     ],
 )
 def test_a_password_is_never_shown(url: str, masked: str) -> None:
