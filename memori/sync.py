@@ -182,6 +182,7 @@ class Memori(Intercepting):
     search = _blocking(AsyncMemori.search)
     context_mark = _blocking(AsyncMemori.context_mark)
     source_turns = _blocking(AsyncMemori.source_turns)
+    turn_texts = _blocking(AsyncMemori.turn_texts)
     working_context = _blocking(AsyncMemori.working_context)
     get = _blocking(AsyncMemori.get)
     history = _blocking(AsyncMemori.history)
