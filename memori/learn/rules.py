@@ -71,9 +71,12 @@ def learn_from(turn: Heard) -> Iterator[Learnt]:
     seen: set[str] = set()
     before = ""
     for sentence in earnest_sentences(turn.text):
-        asked = _remember_that(turn, sentence.text, before) if turn.speaker is None else None
+        orders = turn.speaker is None and not sentence.pasted
+        asked = _remember_that(turn, sentence.text, before) if orders else None
         before = sentence.text
         for learnt in [asked] if asked else _statements(turn, sentence.text):
+            if learnt.category == "rule" and not orders:
+                continue  # people among themselves give the assistant no orders, nor do pages
             if learnt.content in seen:
                 continue
             seen.add(learnt.content)
@@ -124,8 +127,8 @@ def _read(turn: Heard, clause: str) -> Learnt | None:
     for rule in _RULES:
         match = rule.pattern.fullmatch(clause)
         made = rule.build(match) if match else None
-        if made is None or (rule.category == "rule" and turn.speaker is not None):
-            continue  # people among themselves give the assistant no orders
+        if made is None:
+            continue
         who = _who(turn)
         relation = None
         if made.predicate:

@@ -1,4 +1,5 @@
-"""The sentences of a turn that its author says in earnest: no code, quotation, paste or task."""
+"""The sentences of a turn that its author says in earnest: no code, quotation, paste, task, role or
+story."""
 
 from __future__ import annotations
 
@@ -32,7 +33,7 @@ _OWN_LINE = re.compile(
 _TASK = re.compile(
     r"\b(?:translate|rewrite|rephrase|paraphrase|proof-?read|summari[sz]e|correct|edit|revise"
     r"|polish"
-    r"|improve|shorten|draft|compose|pretend|imagine|suppose|role-?play|act as|you are now"
+    r"|improve|shorten|draft|compose|pretend|imagine|suppose|role[- ]?play\w*|act as|you are now"
     r"|complete the|continue the|finish the|convert this|analy[sz]e th|classify|fix (?:the|this"
     r"|my) "
     r"(?:text|grammar|sentence|paragraph|email|essay)|(?:write|create|make|generate|tell)"
@@ -43,12 +44,107 @@ _TASK = re.compile(
     r"|joke|statement|example))\b",
     re.IGNORECASE,
 )
+#: Words of others, by what they are.
+_TEXT = (
+    r"(?:e-?mails?|mails?|texts?|messages?|dms?|articles?|pages?|websites?|sites?|documents?|docs?"
+    r"|letters?|posts?|tweets?|threads?|comments?|reviews?|complaints?|tickets?|transcripts?"
+    r"|stor(?:y"
+    r"|ies)|chapters?|excerpts?|passages?|paragraphs?|poems?|lyrics|songs?|essays?|drafts?|bios?"
+    r"|readmes?|files?|logs?|notes?|repl(?:y|ies)|responses?|quotes?|scenes?|scripts?|prompts?"
+    r"|novels?"
+    r"|sentences?|statements?|applications?|resumes?|cvs?|speech(?:es)?|dialogues?|conversations?)"
+)
+_OTHERS = (
+    r"(?:users?|customers?|clients?|friends?|boss|manager|colleagues?|co-?workers?|neighbou?rs?"
+    r"|landlord|tenants?|students?|teacher|patients?|candidates?|recruiter|employees?|reviewers?"
+    r"|boyfriend|girlfriend|husband|wife|partner|mom|mum|mother|dad|father|brother|sister|son"
+    r"|daughter|cousin|ex|roommate|flatmate|guy|girl|man|woman|person|somebody|someone|stranger|he"
+    r"|she|they)"
+)
+#: Everything that stands with it may be somebody else's words, before it and behind it: a text that
+#: is to be judged or answered.
+_PASTED = re.compile(
+    r"(?:\b(?:check|fix|correct|review|improve|judge|rate)\s+my\s+(?:\w+\s+)?(?:english|german"
+    r"|french"
+    rf"|spanish|grammar|spelling|writing|wording|{_TEXT})\b|\b(?:any|spot (?:the"
+    rf"|my)) (?:mistakes|typos"
+    r"|errors)"
+    rf"|\b(?:is|are|does|do)\s+(?:this|these|that|my|the)\s+(?:\w+\s+)?{_TEXT}\b[^.?!\n]*\?"
+    rf"|(?:(?<=\n)|(?<=[.?!:,] )|\A)(?:what|how|who|why|can|could|would|should"
+    rf"|will)\b[^.?!\n]*\b(?:this|these|the following"
+    rf"|the above)\s+(?:\w+\s+)?{_TEXT}\b"
+    r"|\b(?:what|how|which)\s+(?:do|should|would|can|could|shall)\s+(?:i|we"
+    r"|you)\s+(?:\w+\s+)?(?:answer"
+    r"|reply|respond|say to|write back|tell (?:him|her|them))"
+    r"|\bdoes (?:this|that|it) (?:sound|read|look)\b)",
+    re.IGNORECASE,
+)
+#: What follows is a part that somebody plays, a story, or somebody else's words.
+_ROLE = re.compile(
+    r"\b(?:let's play|let us play|wanna play|play(?:ing|s)? (?:a|the) (?:role|part)|in character"
+    r"|interview me|mock interview|practi[cs]e interview"
+    r"|(?:in|for|during) this (?:\w+ )?(?:story|scenario|exercise|game|role|scene|novel|play"
+    r"|simulation|dialogue|tale|fantasy|campaign|world|fiction|test|demo|thought experiment)\b"
+    r"|(?:in|for) (?:the|my|our) (?:\w+ )?(?:story|scenario|novel|screenplay|fanfic\w*|tale"
+    r"|simulation|thought experiment)\b"
+    r"|my (?:\w+ )?(?:character|protagonist|avatar|persona|oc)\b"
+    r"|the (?:hero|heroine|protagonist|narrator|villain|main character)\b"
+    r"|(?:song|lyrics|poem|chorus|joke|saying|proverb) (?:goes|says?|went|is|starts|begins)\b"
+    r"|once upon a time"
+    rf"|{_OTHERS}\s+(?:just |also |once )?(?:wrote|writes|texted|messaged|emailed|e-mailed"
+    rf"|posted|says"
+    rf"|sent)(?:\s+(?:to\s+)?(?:me|us|him|her|them|back|in|this|that|the following|(?:this|the|an?)"
+    rf" (?:\w+ )?{_TEXT}))*\s*(?:$|[:.,!])"
+    rf"|(?:here(?:'s| is| are| comes?)|below (?:is|are)|(?:the )?following (?:is|are)"
+    rf"|attached (?:is"
+    rf"|are))\s+[^.?!]*\b{_TEXT}\b"
+    rf"|(?:this is|these are)\s+(?:\w+\s+){{1,3}}?{_TEXT}(?:'s)?(?:\s+(?:of|from|by)\b|\W*:)"
+    rf"|(?:got|received|found) (?:this|the following|an?) (?:\w+ )?{_TEXT}(?:\s+from\b|\s*[:.])"
+    r"|(?:explain|read|look at|check(?: out)?|review|see|answer|reply to|respond to|comment on"
+    rf"|react to) (?:this|these|the following|the above)(?:\s+(?:\w+\s+)?{_TEXT}\b|\W*$))"
+    r"|\A\W*chapter (?:\d+|one)\b",
+    re.IGNORECASE,
+)
+#: "You are Sarah", "you're the interviewer": a part given to the assistant.
+_GIVEN_PART = re.compile(
+    r"(?:[Yy]ou are|[Yy]ou're|[Yy]ou will be|[Yy]ou play)\s+(?:[A-Z][a-z]+(?=\W*$|[,.]|\sand\b)"
+    r"|(?:an?|the|my)\s+(?!great|good|best|amazing|awesome|wonderful|true|real)(?:[\w-]+\s+){0,3}"
+    r"(?:interviewer|pirate|assistant|character|customer|chatbot|bot"
+    r"|ai|narrator|player|wizard|knight|king|queen|detective|spy|robot|patient|boss|examiner"
+    r"|recruiter"
+    r"|therapist|doctor|teacher|tutor|coach|lawyer|expert|agent|master|girlfriend|boyfriend)\b)"
+)
+#: A line that announces a text, and those that announce what somebody says of themselves.
+_ANNOUNCED = re.compile(
+    r"(?:here(?:'s| is| are)|below|the following|following|as follows|this is what)\b.*:\s*",
+    re.IGNORECASE,
+)
+_ANNOUNCED_OWN = re.compile(
+    r"\b(?:about (?:me|myself|us)|myself|background|situation|context|setup|details|info\w*|facts"
+    r"|preferences|profile)\b",
+    re.IGNORECASE,
+)
+#: Takes back the sentence before; in jest, all of them.
+_TAKEN_BACK = re.compile(
+    r"(?:not|psych|sike|scratch that|nope|or not|as if|no wait)\W*", re.IGNORECASE
+)
+_JEST = (
+    r"(?:(?:i'm|i am|im|i was|i|it's|it was|that's|that was|this was|haha+|lol|ok|okay|no|nah"
+    r"|just|only|obviously|totally)\W+)*(?:kidding|joking|jk|j/k|jks|trolling|messing with you"
+    r"|pulling your leg|a joke|a lie|lied|sarcasm)"
+)
+_IN_JEST = re.compile(rf"{_JEST}\b|.*[.,!]\s+{_JEST}\W*$", re.IGNORECASE)
+_SARCASM = re.compile(
+    r".*(?:, ?not!+|(?-i:\bNOT)[.!]*)$|(?:oh,? )?(?:yeah,? right|yeah,? sure|sure,? because"
+    r"|of course,? because)\b"
+    r"|(?:oh|wow|just|well),? (?:great|joy|wonderful|fantastic|perfect|lovely|yay|brilliant)\b,",
+    re.IGNORECASE,
+)
 _HYPOTHETICAL = re.compile(
     r"\b(?:if|unless|would|could|imagine|suppose|supposing|pretend|hypothetical\w*|what if"
     r"|let's say"
     r"|say i|as though|wish|for example|e\.g|for instance|in my dream|dreamt|dreamed|in the book"
-    r"|in the movie|in the film|in the story|in the game|character|lyrics|kidding|joking"
-    r"|just kidding"
+    r"|in the movie|in the film|in the story|in the game|character|lyrics|kidding|joking|jk|j/k"
     r"|not really serious|sarcas\w+|should have|might have)\b|/s\b",
     re.IGNORECASE,
 )
@@ -64,10 +160,12 @@ _APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'"})
 
 
 class Sentence(NamedTuple):
-    """One sentence, and whether its author doubts it."""
+    """One sentence, whether its author doubts it, and whether it may be from a page or a mail that
+    was pasted below a question, so that it orders nothing."""
 
     text: str
     doubtful: bool
+    pasted: bool
 
 
 def earnest_sentences(text: str) -> Iterator[Sentence]:
@@ -77,16 +175,36 @@ def earnest_sentences(text: str) -> Iterator[Sentence]:
         text: a turn's content.
 
     Yields:
-        Neither questions nor what is hypothetical; nothing from where a task begins.
+        Neither questions nor what is hypothetical or taken back; nothing from where a task, a part
+        to play or a text of others begins.
     """
     if len(text) > _LONGEST_TEXT:
         return
-    for sentence in _sentences(_own_text(text)):
-        if _TASK.search(sentence):
-            return
-        if not _is_earnest(sentence):
-            continue
-        yield Sentence(sentence, _DOUBT.search(sentence) is not None)
+    own = _own_text(text)
+    if _PASTED.search(own):
+        return
+    lines = own.splitlines()
+    in_block = sum(bool(line.strip()) for line in lines) > 2 and any(map(_asks, lines))
+    kept: list[Sentence] = []
+    for line in lines:
+        for sentence in _sentences(line):
+            if _TASK.search(sentence) or _ROLE.search(sentence) or _GIVEN_PART.match(sentence):
+                yield from kept
+                return
+            if _IN_JEST.match(sentence):
+                kept.clear()
+            elif _TAKEN_BACK.fullmatch(sentence):
+                del kept[-1:]
+            elif _is_earnest(sentence):
+                doubtful = _DOUBT.search(sentence) is not None
+                kept.append(Sentence(sentence, doubtful, in_block and not _asks(line)))
+        if _ANNOUNCED.fullmatch(line) and not _ANNOUNCED_OWN.search(line):
+            break
+    yield from kept
+
+
+def _asks(line: str) -> bool:
+    return line.rstrip(' )"*').endswith("?")
 
 
 def _own_text(text: str) -> str:
@@ -119,4 +237,5 @@ def _is_earnest(sentence: str) -> bool:
         and "?" not in sentence
         and _GAP not in sentence
         and not _HYPOTHETICAL.search(sentence)
+        and not _SARCASM.match(sentence)
     )
