@@ -15,10 +15,13 @@ from memori.learn.learnt import THE_USER, USER, Heard, Learnt, Relation
 from memori.learn.sentences import earnest_sentences
 from memori.learn.statements import (
     ADVERB,
+    STAY,
+    VISIT,
     Build,
     Made,
     about,
     age,
+    also_called,
     birthday,
     born,
     decision,
@@ -29,6 +32,7 @@ from memori.learn.statements import (
     from_now_on,
     habit,
     kin,
+    languages,
     name,
     occasion,
     occupation,
@@ -37,6 +41,7 @@ from memori.learn.statements import (
     parent,
     place,
     project,
+    skills,
     status,
 )
 from memori.learn.vocabulary import CLOSE_KIN, DIETS, KIN, PETS
@@ -64,6 +69,8 @@ class _Rule:
     category: Category
     importance: float
     build: Build
+    unless: re.Pattern[str] | None = None
+    """Not where the sentence has this."""
 
 
 def learn_from(turn: Heard) -> Iterator[Learnt]:
@@ -89,10 +96,10 @@ def _statements(turn: Heard, sentence: str) -> Iterator[Learnt]:
     understood = False
     for clause in clauses(sentence):
         # "and love X" goes on with "I" only if what came before was such a statement.
-        learnt = _read(turn, clause.text) if understood or not clause.carried else None
-        understood = learnt is not None
-        if learnt is not None:
-            yield learnt
+        read = understood or not clause.carried
+        learnt = tuple(_read(turn, clause.text, sentence)) if read else ()
+        understood = bool(learnt)
+        yield from learnt
 
 
 _ASKED = re.compile(
@@ -103,12 +110,23 @@ _ASKED = re.compile(
 )
 
 
+#: "Remember that scene in ..." tells nothing that is to be remembered.
+_RECALLED = re.compile(
+    r"(?:remember|me|us|when|how|what|why|who|where|the time)\b"
+    r"|(?:scene|time|one|day|night|moment|song|movie|film|show|episode|book|line|quote|joke|meme"
+    r"|guy"
+    r"|girl|man|woman|kid|trip|game|party|summer|place|restaurant|feeling)\s+(?:in|where|when|from"
+    r"|who|we|i|you|with|at|on|of|about)\b|\w+(?:\s\w+)?\s(?:where|when|who)\b",
+    re.IGNORECASE,
+)
+
+
 def _remember_that(turn: Heard, sentence: str, before: str) -> Learnt | None:
     asked = _ASKED.fullmatch(sentence)
     if asked is None:
         return None
     what = asked["what"].strip(" .!")
-    if len(what.split()) < 3:
+    if len(what.split()) < 3 or _RECALLED.match(what):
         return None
     for learnt in _statements(turn, what):
         return replace(learnt, importance=max(learnt.importance, 0.8))
@@ -123,41 +141,49 @@ def _remember_that(turn: Heard, sentence: str, before: str) -> Learnt | None:
     )
 
 
-def _read(turn: Heard, clause: str) -> Learnt | None:
+def _read(turn: Heard, clause: str, sentence: str) -> Iterator[Learnt]:
     for rule in _RULES:
         match = rule.pattern.fullmatch(clause)
-        made = rule.build(match) if match else None
-        if made is None:
+        if match is None or (rule.unless is not None and rule.unless.search(sentence)):
             continue
-        who = _who(turn)
-        relation = None
-        if made.predicate:
-            subject = USER if turn.speaker is None else turn.speaker
-            relation = Relation(
-                subject=subject,
-                predicate=made.predicate,
-                object=third_person(made.object),
-                single=made.single,
-            )
-        return Learnt(
-            content=made.whole.replace("{who}", who, 1) or f"{who} {third_person(made.says)}",
-            category=rule.category,
-            importance=rule.importance,
-            confidence=_CONFIDENCE,
-            turns=(turn.id,),
-            relation=relation,
-            entities=made.entities,
-            ended=made.ended,
+        made = rule.build(match)
+        if made is not None:
+            for each in (made, *made.more):
+                yield _learnt(turn, rule, each)
+            return
+
+
+def _learnt(turn: Heard, rule: _Rule, made: Made) -> Learnt:
+    who = _who(turn)
+    relation = None
+    if made.predicate:
+        relation = Relation(
+            subject=USER if turn.speaker is None else turn.speaker,
+            predicate=made.predicate,
+            object=third_person(made.object),
+            single=made.single,
         )
-    return None
+    return Learnt(
+        content=made.whole.replace("{who}", who, 1) or f"{who} {third_person(made.says)}",
+        category=rule.category,
+        importance=rule.importance,
+        confidence=_CONFIDENCE,
+        turns=(turn.id,),
+        relation=relation,
+        entities=made.entities,
+        ended=made.ended,
+    )
 
 
 def _who(turn: Heard) -> str:
     return THE_USER if turn.speaker is None else turn.speaker
 
 
-def _rule(pattern: str, category: Category, importance: float, build: Build) -> _Rule:
-    return _Rule(re.compile(pattern, re.IGNORECASE), category, importance, build)
+def _rule(
+    pattern: str, category: Category, importance: float, build: Build, *, unless: str = ""
+) -> _Rule:
+    but = re.compile(unless, re.IGNORECASE) if unless else None
+    return _Rule(re.compile(pattern, re.IGNORECASE), category, importance, build, but)
 
 
 def _exact(pattern: str, category: Category, importance: float, build: Build) -> _Rule:
@@ -171,11 +197,27 @@ def _over(build: Build) -> Build:
 
 
 _NOT, _MORE = r"(?:(?P<longer>no longer)|don't|do not)", r"(?P<more>\s+any\s?more)?"
-_PLACE = r"(?P<place>[^,;:!?()]{2,50}?(?:,\s*[A-Z][\w .]{1,30})?)"
+_PLACE = r"(?P<place>[^,;:!?()]{2,50}?(?:,\s*(?-i:[A-Z])[\w .]{1,30})?)"
+_NEAR = r"(?:in|(?P<near>near|close to|(?:just )?outside(?: of)?))"
 _NOW = r"(?:\s+(?:now|currently|these days|at the moment|right now|nowadays))?"
+_WHEN = r"(?: (?:last|this) .+| (?:today|yesterday|recently)| in (?:\w+ )?\d{4})?"
 _FOR = (
-    r"(?:\s+(?:for|with|since|and|near|close to|as|to|after|last|this|in \d{4}|these|a few|about"
-    r"|over|at)\s.*)?"
+    r"(?:\s+(?P<tail>(?:for|with|since|and|near|close to|as|to|after|last|this|these|a few|about"
+    r"|over|at)\s.*|in \d{4}\b.*))?"
+)
+#: A home that is none, or that was left.
+_NO_HOME = r"\b(?:lol|lmao|rofl|haha\w*)\b"
+_LEFT = (
+    rf"{_NO_HOME}|\b(?:but|then|and|before|until)\s+(?:i\s+|we\s+|i've\s+|have\s+|i\s+have\s+)?"
+    r"(?:since\s+|then\s+|later\s+|already\s+|soon\s+)?(?:left|moved (?:away|out|on|back)"
+    r"|came back|went back|returned|gone|am back|i'm back)\b"
+)
+#: "My children" of a program, and of a song or a wish.
+_NO_FAMILY = (
+    r"\b(?:never (?:wanted|had)|wanted my|wish(?:ed)?|lyrics|song|react|vue|angular|svelte|jsx"
+    r"|html|css|dom|props|components?|re-?render\w*|unmount\w*|subclass\w*|flexbox|child (?:process"
+    r"|node)\w*)\b|\b(?:is|are) (?:basically |just |really )?(?:my |the |all )?(?:plants?|cats?"
+    r"|dogs?|pets?|books?|projects?|students|paintings?|code|cars?|business|startup|work)\b"
 )
 _WHAT = r"(?P<what>.+)"
 _NO_LIKING = (
@@ -193,26 +235,29 @@ _RULES = (
     _exact(
         rf"(?i:(?:you can |please |everyone |people |friends "
         rf"|just )?call(?:s)? me)\s+(?P<name>{_NAME})",
-        "fact", 0.8, name,
+        "fact", 0.8, also_called,
     ),
     _exact(r"(?:I'm|I am|i'm|i am)\s+(?P<name>[A-Z][a-z]+(?:\s[A-Z][a-z]+))", "fact", 0.8, name),
-    _rule(rf"{_I}live in {_PLACE}{_NOW}{_FOR}", "fact", 0.7, place("lives in", "lives in",
-    single=True)),
     _rule(
-        rf"{_I_AM}(?:living|based|located|residing) in {_PLACE}{_NOW}{_FOR}",
-        "fact", 0.7, place("lives in", "lives in", single=True),
+        rf"{_I}live {_NEAR} {_PLACE}{_NOW}{_FOR}",
+        "fact", 0.7, place("lives in", "lives in", single=True, stay=STAY), unless=_NO_HOME,
+    ),
+    _rule(
+        rf"{_I_AM}(?:living|based|located|residing) {_NEAR} {_PLACE}{_NOW}{_FOR}",
+        "fact", 0.7, place("lives in", "lives in", single=True, stay=STAY), unless=_NO_HOME,
     ),
     _rule(
         rf"(?:{_I}|{_I_HAVE})(?:moved|relocated)(?: (?:back|here|over))? to {_PLACE}{_NOW}{_FOR}"
         r"(?:\s+(?:recently|yesterday))?",
-        "fact", 0.7, place("lives in", "lives in", single=True),
+        "fact", 0.7, place("lives in", "lives in", single=True, stay=VISIT), unless=_LEFT,
     ),
     _rule(
         rf"{_I}{_NOT} live in {_PLACE}{_MORE}(?:\s+now)?",
         "fact", 0.5, _over(place("lives in", "no longer lives in", single=False, ended=True)),
     ),
     _rule(
-        rf"(?:{_I_AM}(?:originally )?from|{_I}(?:come from|grew up in)) {_PLACE}",
+        rf"(?:{_I_AM}(?:originally )?from|{_I}(?:come from|grew up in)) {_PLACE}"
+        r"(?:,? born (?:and|&) (?:raised|bred))?",
         "fact", 0.6, place("is from", "is from", single=False),
     ),
     _rule(
@@ -222,10 +267,20 @@ _RULES = (
     _rule(rf"{_I_AM}(?:working|employed) (?:at|for|by) (?P<place>.+?){_NOW}", "fact",
     0.7, employer("works at")),
     _rule(
-        rf"(?:{_I}|{_I_HAVE})(?:started|began|joined)(?: (?:working|a new job|my new job"
-        rf"|a job))? (?:at |for )?"
-        r"(?P<place>[A-Z].+?)(?: (?:last|this) .+| (?:today|yesterday|recently))?",
-        "fact", 0.7, lambda m: employer("works at")(m) if m["place"][:1].isupper() else None,
+        rf"(?:{_I}|{_I_HAVE})(?:started|began) (?:(?:work|working|(?:an?|my|the) (?:new )?(?:job"
+        r"|role|position|internship)) (?:at|for|with)|at) (?P<place>(?-i:[A-Z]).+?)"
+        rf"(?: as an? .+)?{_WHEN}",
+        "fact", 0.7, employer("works at"),
+    ),
+    _rule(
+        rf"(?:{_I}|{_I_HAVE})joined (?P<place>(?-i:[A-Z]).+?) as an? (?P<what>.+?){_WHEN}",
+        "fact", 0.7, lambda m: employer("works at")(m) if occupation(m) else None,
+    ),
+    _rule(
+        # Whoever joined Google works there, whoever joined a club does not.
+        rf"(?:{_I}|{_I_HAVE})joined (?P<place>(?-i:[A-Z]).+?) (?:(?:last|this) (?:year|month|spring"
+        r"|summer|autumn|fall|winter)|in (?:\w+ )?\d{4})",
+        "fact", 0.5, employer("joined", "joined"),
     ),
     _rule(
         rf"{_I}{_NOT} work (?:at|for) (?P<place>.+?){_MORE}",
@@ -318,16 +373,11 @@ _RULES = (
         rf"(?:from now on|in (?:the )?future|going forward|from here on)(?: on)?,?\s+{_WHAT}",
         "rule", 0.8, from_now_on,
     ),
-    _rule(
-        rf"(?:{_I}|i can )(?:speak|am fluent in) {_WHAT}",
-        "skill", 0.6,
-        about("speaks", "speaks",
-        entity=True, refused=r"(?![A-Z])(?:.*)|(?:to|with|for|about|at|up)\b"),
-    ),
+    _rule(rf"(?:{_I}|i can )(?:speak|am fluent in) {_WHAT}", "skill", 0.6, languages),
     _rule(
         rf"{_I_AM}(?:fluent|proficient|experienced|skilled|certified|well versed) (?:in|with"
         rf"|at) {_WHAT}",
-        "skill", 0.6, about("is proficient in", "knows", entity=True),
+        "skill", 0.6, skills,
     ),
     _rule(rf"{_I}know how to {_WHAT}", "skill", 0.5, about("knows how to", "knows how to")),
     _rule(
@@ -372,7 +422,8 @@ _RULES = (
     ),
     _rule(
         rf"{_I_AM}(?:an? (?:\w+ )?member|part) of {_WHAT}", "fact", 0.6,
-        about("is part of", "is part of", refused=r"(?:the (?:problem|solution|team)$|an? )"),
+        about("is part of", "is part of",
+        refused=r"(?:the (?:problem|solution|team|furniture)$|an? )"),
     ),
     _rule(
         rf"(?:{_I}volunteer|{_I_AM}volunteering) (?P<what>(?:at|with|for|as) .+)",
@@ -386,5 +437,6 @@ _RULES = (
     # Whoever speaks of "my kids" in earnest has some, whatever else the clause says.
     _rule(
         rf"(?P<all>.*\bmy (?P<kin>{'|'.join(sorted(CLOSE_KIN))})\b.*)", "fact", 0.5, family,
+        unless=_NO_FAMILY,
     ),
 )  # fmt: skip

@@ -84,12 +84,33 @@ NO_NAMES = frozenset(
     portuguese romanian russian scottish so sorry spanish swedish swiss thai the turkish
     ukrainian vietnamese welsh back doing going happy here glad just still very really also too
     all always excited in on at from looking sure trying using working i if lol ok okay when
-    thanks it that this what how
+    thanks it that this what how asap btw monday tuesday wednesday thursday friday saturday sunday
+    today tonight tomorrow later maybe team lactose gluten dairy intolerant allergic vegan
+    vegetarian pescatarian kosher halal feeling super new ready done tired busy sick late single
+    married free available interested proud old crazy big small fan about after before anytime never
     """.split()
 )
 NO_PLACES = frozenset(
     """
     a an the my our your his her their this that these those fear peace hope harmony constant
-    one two three here there it where which what and or to with mind between different
+    one two three here there it where which what and or to with mind between different minecraft
+    roblox fortnite skyrim excel slack vim emacs vscode vs terminal github discord sweatpants jeans
+    hell heaven narnia hogwarts
+    """.split()
+)
+#: Places one says with "the".
+THE_PLACES = frozenset(
+    """
+    us u.s. u.s usa uk u.k. united netherlands philippines bahamas maldives uae emirates czech
+    dominican hague bronx bay algarve alps midwest south north east west pacific caribbean cotswolds
+    highlands gambia congo isle seychelles canary azores balkans faroe basque states hamptons
+    hebrides dolomites ardennes black lake peak
+    """.split()
+)
+#: Words of a name that begin with a small letter.
+SMALL_WORDS = frozenset(
+    """
+    of de da do das dos del della di du la le les el los las y and the upon am an der den im bei sur
+    en area city downtown county valley region district province island village on &
     """.split()
 )
