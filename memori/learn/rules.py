@@ -31,9 +31,15 @@ from memori.learn.statements import (
     favourite,
     from_now_on,
     habit,
+    introduced,
     kin,
+    kin_named,
     languages,
+    manner,
+    moved_on,
     name,
+    no_diet,
+    no_food,
     occasion,
     occupation,
     order,
@@ -80,8 +86,7 @@ def learn_from(turn: Heard) -> Iterator[Learnt]:
     for sentence in earnest_sentences(turn.text):
         orders = turn.speaker is None and not sentence.pasted
         asked = _remember_that(turn, sentence.text, before) if orders else None
-        before = sentence.text
-        for learnt in [asked] if asked else _statements(turn, sentence.text):
+        for learnt in [asked] if asked else _statements(turn, sentence.text, before):
             if learnt.category == "rule" and not orders:
                 continue  # people among themselves give the assistant no orders, nor do pages
             if learnt.content in seen:
@@ -90,14 +95,21 @@ def learn_from(turn: Heard) -> Iterator[Learnt]:
             if sentence.doubtful:
                 learnt = replace(learnt, confidence=_DOUBTED, uncertain=True)
             yield learnt
+        before = sentence.text
 
 
-def _statements(turn: Heard, sentence: str) -> Iterator[Learnt]:
+def _statements(turn: Heard, sentence: str, before: str) -> Iterator[Learnt]:
+    for whole in (f"{before} {sentence}", sentence, _OPENING.sub("", sentence)):
+        read = tuple(_read(turn, whole.strip(" .!"), sentence, _WHOLE))
+        if read:
+            yield from read
+            return
+    yield from _read(turn, f"{before} {sentence}".strip(), sentence, (_INTRODUCTION,))
     understood = False
     for clause in clauses(sentence):
         # "and love X" goes on with "I" only if what came before was such a statement.
-        read = understood or not clause.carried
-        learnt = tuple(_read(turn, clause.text, sentence)) if read else ()
+        goes_on = understood or not clause.carried
+        learnt = tuple(_read(turn, clause.text, sentence, _RULES)) if goes_on else ()
         understood = bool(learnt)
         yield from learnt
 
@@ -105,14 +117,17 @@ def _statements(turn: Heard, sentence: str) -> Iterator[Learnt]:
 _ASKED = re.compile(
     r"(?:(?:please|also|and|hey|ok|okay|just)[,\s]+)*(?:remember|don't forget|do not forget"
     r"|keep in mind"
-    r"|bear in mind|make a note|take note)(?:\s+that\b|\s*[:,])\s*(?P<what>.+)",
+    r"|bear in mind|make a note|take note)(?:\s+that\b|\s*[:,]|(?=\s+(?:i|i'm|i've|we)\s"
+    r"|\s+my\s.*\b(?:is|are|isn't|has|have|hates?|likes?|loves?|prefers?|can't|cannot|works?"
+    r"|lives?|needs?|wants?)\b))\s*(?P<what>.+)",
     re.IGNORECASE,
 )
 
 
 #: "Remember that scene in ..." tells nothing that is to be remembered.
 _RECALLED = re.compile(
-    r"(?:remember|me|us|when|how|what|why|who|where|the time)\b"
+    r"(?:remember|me|us|when|how|what|why|who|where|the time|(?:i|we) (?:told|said|mentioned|asked"
+    r"|used|had|were|was|went|met|did|talked|spoke))\b"
     r"|(?:scene|time|one|day|night|moment|song|movie|film|show|episode|book|line|quote|joke|meme"
     r"|guy"
     r"|girl|man|woman|kid|trip|game|party|summer|place|restaurant|feeling)\s+(?:in|where|when|from"
@@ -128,12 +143,13 @@ def _remember_that(turn: Heard, sentence: str, before: str) -> Learnt | None:
     what = asked["what"].strip(" .!")
     if len(what.split()) < 3 or _RECALLED.match(what):
         return None
-    for learnt in _statements(turn, what):
-        return replace(learnt, importance=max(learnt.importance, 0.8))
+    for learnt in _statements(turn, what, ""):
+        if learnt.relation is None or learnt.relation.predicate != "has family":
+            return replace(learnt, importance=max(learnt.importance, 0.8))
     if before and points_elsewhere(what):
-        what = f"{third_person(before.rstrip(' .!'))}; {what}"  # whose train it is that arrives
+        what = f"{before.rstrip(' .!')}; {what}"  # whose train it is that arrives
     return Learnt(
-        content=f"{_who(turn)} asked to remember: {what}",
+        content=f"{_who(turn)} asked to remember: {third_person(what)}",
         category="fact",
         importance=0.8,
         confidence=_CONFIDENCE,
@@ -141,8 +157,8 @@ def _remember_that(turn: Heard, sentence: str, before: str) -> Learnt | None:
     )
 
 
-def _read(turn: Heard, clause: str, sentence: str) -> Iterator[Learnt]:
-    for rule in _RULES:
+def _read(turn: Heard, clause: str, sentence: str, rules: tuple[_Rule, ...]) -> Iterator[Learnt]:
+    for rule in rules:
         match = rule.pattern.fullmatch(clause)
         if match is None or (rule.unless is not None and rule.unless.search(sentence)):
             continue
@@ -197,7 +213,7 @@ def _over(build: Build) -> Build:
 
 
 _NOT, _MORE = r"(?:(?P<longer>no longer)|don't|do not)", r"(?P<more>\s+any\s?more)?"
-_PLACE = r"(?P<place>[^,;:!?()]{2,50}?(?:,\s*(?-i:[A-Z])[\w .]{1,30})?)"
+_PLACE = r"(?P<place>[^,;:!?()]{2,50}?(?:,\s*(?-i:[A-Z])[\w .]{1,30}?)?)"
 _NEAR = r"(?:in|(?P<near>near|close to|(?:just )?outside(?: of)?))"
 _NOW = r"(?:\s+(?:now|currently|these days|at the moment|right now|nowadays))?"
 _WHEN = r"(?: (?:last|this) .+| (?:today|yesterday|recently)| in (?:\w+ )?\d{4})?"
@@ -229,6 +245,57 @@ _NO_LIKING = (
     r"|about "
     r"|and |who |than |or |as |at |for |with |in |like )"
 )
+_NAMES = r"(?P<names>(?-i:[A-Z][\w'-]*)(?:(?:,\s*(?:and\s+)?|\s+(?:and|&)\s+)(?-i:[A-Z][\w'-]*))*)"
+_STYLE = (
+    r"(?:(?:american|british|us|uk|canadian|australian|oxford) (?:english|spelling)|(?:metric"
+    r"|imperial|si) units|(?:the )?(?:24|12)[- ]hour (?:clock|format|times?)|celsius|fahrenheit)"
+)
+_MANNERISM = (
+    r"(?:any )?(?:emojis?|emoticons|exclamation (?:marks|points)|em[- ]?dashes|slang"
+    r"|filler(?: words)?|curse words|swear words)"
+)
+_ANSWERS = r"(?:(?:your|all|all your|the) )?(?:answers|replies|responses|explanations)"
+#: Said before the point of a sentence that is read whole.
+_OPENING = re.compile(
+    r"(?:(?:actually|well|so|also|hi|hey|hello|and|oh|fyi|update)\b[\s,.!:]*)+", re.IGNORECASE
+)
+_GREETING = r"(?i:(?:hi|hello|hey|good (?:morning|evening|afternoon))(?: there| all| everyone)?)"
+#: Whoever says "I'm Tom" with a greeting gives their name; else it may be "I'm Aries".
+_INTRODUCTION = _exact(
+    rf"{_GREETING}[\s,.!-]+(?i:i am|i'm)\s+(?P<name>[A-Z][a-z]+)"
+    r"(?:\s*[,.!;].*|\s+(?:and|from)\s.*)?",
+    "fact",
+    0.8,
+    name,
+)
+#: Rules for whole sentences: of their clauses, none says it alone.
+_WHOLE = (
+    _rule(
+        r"i used to live in [^,;:]{2,40}?,? (?:but|and) (?:(?:now(?:adays)?|these days) (?:i live"
+        r"|i(?:'m| am)(?: living| based)?)|i(?:'m| am) now(?: living| based)?)(?: back)? in "
+        r"(?P<place>[^,;:]{2,40}?)",
+        "fact", 0.7, place("lives in", "lives in", single=True), unless=_NO_HOME,
+    ),
+    _rule(
+        r"(?:i|i've)(?: just| recently)? (?P<how>quit"
+        r"|left) (?P<before>(?-i:[A-Z])[\w&.' -]*?),? (?:and"
+        r"|to|for) (?:(?:i )?(?:have )?(?:just )?(?:joined|join|started at|started working (?:at"
+        r"|for)"
+        rf"|now work (?:at|for)) )(?P<place>(?-i:[A-Z]).+?)(?: as an? .+)?{_WHEN}",
+        "fact", 0.7, moved_on,
+    ),
+    _exact(
+        rf"(?i:i'm|i am|my name is|my name's)\s+(?P<name>{_NAME}),?\s+(?:and\s+(?i:i'm"
+        rf"|i am)\s+)?an?"
+        r"\s+(?:(?P<age>1[3-9]|[2-9]\d)[- ]years?[- ]old\s+)?(?P<what>[a-z][\w -]*?)"
+        r"(?:\s+(?:based in\s.+|from\s+(?P<place>[A-Z][\w -]+(?:,\s[A-Z]\w+)?)))?",
+        "fact", 0.8, introduced,
+    ),
+    _exact(
+        rf"{_GREETING}[\s,.!-]+i'm\s+(?P<name>[a-z]+),\s+an?\s+(?P<what>[a-z][\w -]*?)",
+        "fact", 0.8, introduced,
+    ),
+)  # fmt: skip
 _RULES = (
     _exact(rf"(?i:my\s+(?:full\s+|first\s+)?name\s*(?:is|'s))\s+(?P<name>{_NAME})", "fact",
     0.8, name),
@@ -283,6 +350,12 @@ _RULES = (
         "fact", 0.5, employer("joined", "joined"),
     ),
     _rule(
+        r"i (?:just |recently )?(?:(?:got|was) (?:fired|laid off|let go|made redundant) (?:from|by)"
+        r"|(?:quit|left) my (?:old )?job (?:at|with)|(?:quit|stopped) working (?:at"
+        rf"|for)|resigned from(?= (?-i:[A-Z]))) (?P<place>.+?){_WHEN}",
+        "fact", 0.6, employer("no longer works at", ended=True),
+    ),
+    _rule(
         rf"{_I}{_NOT} work (?:at|for) (?P<place>.+?){_MORE}",
         "fact", 0.5, _over(employer("no longer works at", ended=True)),
     ),
@@ -293,7 +366,11 @@ _RULES = (
         "fact", 0.6, about("studies", "studies",
         refused=r"(?:for|at|hard|abroad|in|with|to|a lot|every)\b"),
     ),
-    _rule(rf"{_I_AM}(?P<age>1[3-9]|[2-9]\d) years old", "fact", 0.6, age),
+    _rule(rf"{_I_AM}(?P<age>1[3-9]|[2-9]\d)(?: years old| y/?o)", "fact", 0.6, age),
+    _rule(r"(?:i'm|i am) (?P<age>1[89]|[2-7]\d)", "fact", 0.6, age),
+    _rule(rf"(?:i'm|i am) no longer (?:an? )?(?P<diet>{DIETS})", "preference", 0.6, no_diet),
+    _rule(rf"(?:i'm|i am) not (?:an? )?(?P<diet>{DIETS}) any\s?more", "preference", 0.6, no_diet),
+    _rule(rf"{_I}(?:can't|cannot|can not) eat {_WHAT}", "fact", 0.7, no_food),
     _rule(
         rf"{_I_AM}(?:an? )?(?P<diet>{DIETS})", "preference", 0.7, diet,
     ),
@@ -316,10 +393,21 @@ _RULES = (
         rf"(?:\s+(?:called|named))?)\s+(?P<name>[A-Z][a-z]+)",
         "fact", 0.6, kin,
     ),
+    _exact(
+        rf"(?i:my\s+(?P<kin>(?:\w+\s)?(?:{'|'.join(sorted(KIN | PETS))}))"
+        r"(?:'s name is| is (?:called|named)))\s+(?P<name>[a-z]{2,})",
+        "fact", 0.6, kin,
+    ),
+    _exact(
+        rf"(?i:my\s+(?P<kin>{'|'.join(sorted(KIN | PETS))}))\s+(?P<name>[A-Z][a-z]+)\s+(?:is|has"
+        r"|turns|turned|likes|loves|hates|lives|works|plays|goes|wants|needs|started|just|will|was)"
+        r"\s.*",
+        "fact", 0.6, kin_named,
+    ),
     _rule(
         rf"(?:{_I}have|{_I_HAVE}got|we have|we've got) (?P<many>an?|one|two|three|four|five|\d) "
-        rf"(?P<what>(?:[\w-]+ ){{0,3}}[\w-]+"
-        rf"(?: (?:named|called) .+)?)",
+        rf"(?P<what>(?:[\w-]+ ){{0,3}}?[\w-]+"
+        rf")(?:(?P<named>,\s*|:\s*| (?:named|called) ){_NAMES})?",
         "fact", 0.5, owns,
     ),
     _rule(
@@ -368,6 +456,21 @@ _RULES = (
         r"|you )?)*"
         rf"(?P<when>always|never|don't ever|do not ever) {_WHAT}",
         "rule", 0.8, order,
+    ),
+    _rule(
+        rf"(?:please,? )?(?:don't|do not) (?P<not>use {_MANNERISM})(?:,? please)?",
+        "rule", 0.8, manner,
+    ),
+    _rule(
+        rf"(?:please,? )?(?P<do>use {_STYLE}|keep {_ANSWERS} (?:very |really )?(?:short|brief"
+        rf"|concise"
+        r"|simple|to the point|short and simple))(?:,? please)?",
+        "rule", 0.8, manner,
+    ),
+    _rule(
+        rf"(?:please,? |can you |could you )*{_WHAT},? (?:from now on|going forward|from here on"
+        r"|in (?:the )?future)(?:,? please)?",
+        "rule", 0.8, from_now_on,
     ),
     _rule(
         rf"(?:from now on|in (?:the )?future|going forward|from here on)(?: on)?,?\s+{_WHAT}",

@@ -14,8 +14,10 @@ from memori.learn.vocabulary import (
     NO_PLACES,
     OCCASIONS,
     ORDERS,
+    PART_OF_PLACE,
     PETS,
     PROFESSIONS,
+    SITES,
     SMALL_WORDS,
     THE_PLACES,
 )
@@ -120,6 +122,8 @@ def _is_place(text: str, *, careless: bool) -> bool:
         if words[1].lower() not in THE_PLACES:
             return False
         words = words[1:]
+    if len(words) > 1 and words[0].lower() in PART_OF_PLACE and words[1][0].isupper():
+        words = words[1:]
     if not words or words[0].lower() in NO_PLACES or len(words) > 6:
         return False
     if not words[0][0].isupper():
@@ -134,7 +138,7 @@ def _is_name(words: list[str]) -> bool:
 
 #: What "I work for" is followed by that employs nobody.
 _NO_EMPLOYER = frozenset(
-    "moment home time night project weekend weekends living money free fun change day".split()
+    "moment home job time night project weekend weekends living money free fun change day".split()
 )
 _BESIDE_EMPLOYER = re.compile(
     r"\s(?:in|near|from|since|for|with|on|doing|where|full|part|every|these)\s.*"
@@ -151,6 +155,8 @@ def employer(says: str, predicate: str = "works at", *, ended: bool = False) -> 
         named = place[0].isupper()
         if named:
             place = _BESIDE_EMPLOYER.sub("", place)
+            if predicate == "joined" and place.lower() in SITES:
+                return None
             if not _is_name(place.split()) or re.search(r"\s\d+$", place):
                 return None
         if place.split()[-1].lower() in _NO_EMPLOYER:
@@ -233,6 +239,47 @@ def favourite(match: re.Match[str]) -> Made | None:
     return Made("", predicate, what, True, whole=whole)
 
 
+_ONE_NAME = r"[A-Z][\w'-]*"
+
+
+def kin_named(match: re.Match[str]) -> Made | None:
+    """What a relative or pet is called, of whom something else is said: "my daughter Mia ..."."""
+    made = kin(match)
+    family = CLOSE_KIN.get(match["kin"].lower())
+    if made is None or family is None:
+        return made
+    return made._replace(more=(Made(f"has {family}", "has family", family),))
+
+
+def introduced(match: re.Match[str]) -> Made | None:
+    """Name, age, profession and origin: "I'm Marta, a 29-year-old architect from Sevilla"."""
+    called = name(match)
+    work = occupation(match)
+    if called is None or work is None:
+        return None
+    found = match.groupdict()
+    more = [work]
+    if found.get("age"):
+        more.append(age(match))
+    if found.get("place"):
+        origin = place("is from", "is from", single=False)(match)
+        more += [] if origin is None else [origin]
+    return called._replace(more=tuple(more))
+
+
+def moved_on(match: re.Match[str]) -> Made | None:
+    """That somebody left one employer for another."""
+    before, now = match["before"], employer("works at")(match)
+    if now is None or not _is_name(before.split()) or before.lower().startswith("the "):
+        return None
+    if {before.lower(), now.object.lower()} & SITES:
+        return None
+    if match["how"].lower() == "left":  # a town, perhaps
+        return now
+    ended = Made(f"no longer works at {before}", "works at", before, False, (before,), True)
+    return ended._replace(more=(now,))
+
+
 def kin(match: re.Match[str]) -> Made | None:
     """What a relative or pet is called."""
     name, kin = match["name"], match["kin"].lower()
@@ -245,12 +292,14 @@ def kin(match: re.Match[str]) -> Made | None:
 
 def owns(match: re.Match[str]) -> Made | None:
     """Relatives and pets somebody has."""
-    what = match["what"]
+    what, names = match["what"], match["names"] or ""
     words = re.split(r"[\s-]+", what.lower())
     heads = [word for word in words if word in KIN or word in PETS]
     if not heads or _unclear(what):
         return None
-    return Made(f"has {match['many']} {what}", "has", what)
+    named = tuple(name for name in re.findall(_ONE_NAME, names) if name.lower() not in NO_NAMES)
+    whom = f"{what}{match['named'] or ''}{names}"
+    return Made(f"has {match['many']} {whom}", "has", whom, entities=named)
 
 
 def _unclear(text: str) -> bool:
@@ -260,6 +309,28 @@ def _unclear(text: str) -> bool:
 def diet(match: re.Match[str]) -> Made | None:
     """How somebody eats."""
     return Made(f"is {match['diet'].lower()}", "diet", match["diet"].lower(), True)
+
+
+def no_diet(match: re.Match[str]) -> Made:
+    """How somebody ate once."""
+    eats = match["diet"].lower()
+    return Made(f"is no longer {eats}", "diet", eats, ended=True)
+
+
+_NO_FOOD = re.compile(
+    r"(?:right|now|yet|before|after|at|until|in|out|without|more|much|too|as|with|for|because|when"
+    r"|on|breakfast|lunch|dinner|another|enough|well|properly|alone|like|today|and|or|any(?! )"
+    r"|a lot)\b",
+    re.IGNORECASE,
+)
+
+
+def no_food(match: re.Match[str]) -> Made | None:
+    """What somebody cannot eat."""
+    what = thing(match["what"])
+    if what is None or _NO_FOOD.match(what) or len(what.split()) > 4:
+        return None
+    return Made(f"cannot eat {what}", "cannot eat", what)
 
 
 def age(match: re.Match[str]) -> Made:
@@ -301,6 +372,15 @@ def order(match: re.Match[str]) -> Made | None:
     when = "never" if when.startswith(("never", "don't ever", "do not ever")) else "always"
     whole = f"{{who}} wants the assistant to {when} {third_person(what)}"
     return Made("", whole=whole)
+
+
+def manner(match: re.Match[str]) -> Made:
+    """How the assistant is to write: what a pattern takes whole."""
+    found = match.groupdict()
+    if found.get("not"):
+        return Made("", whole=f"{{who}} wants the assistant to never {found['not']}")
+    do = match["do"][0].lower() + re.sub(r"\byour\b", "its", match["do"][1:])
+    return Made("", whole=f"{{who}} wants the assistant to {do}")
 
 
 def from_now_on(match: re.Match[str]) -> Made | None:

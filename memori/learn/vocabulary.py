@@ -88,6 +88,7 @@ NO_NAMES = frozenset(
     today tonight tomorrow later maybe team lactose gluten dairy intolerant allergic vegan
     vegetarian pescatarian kosher halal feeling super new ready done tired busy sick late single
     married free available interested proud old crazy big small fan about after before anytime never
+    up out off away over often names
     """.split()
 )
 NO_PLACES = frozenset(
@@ -95,7 +96,22 @@ NO_PLACES = frozenset(
     a an the my our your his her their this that these those fear peace hope harmony constant
     one two three here there it where which what and or to with mind between different minecraft
     roblox fortnite skyrim excel slack vim emacs vscode vs terminal github discord sweatpants jeans
-    hell heaven narnia hogwarts
+    love trouble debt shock hell heaven narnia hogwarts
+    """.split()
+)
+#: What one joins without working there.
+SITES = frozenset(
+    """
+    bluesky bumble discord duolingo facebook github hinge instagram linkedin mastodon meetup netflix
+    pinterest quora reddit signal skype slack snapchat spotify steam strava teams telegram threads
+    tiktok tinder tumblr twitch twitter whatsapp x youtube zoom
+    """.split()
+)
+#: What may stand before the name of a place.
+PART_OF_PLACE = frozenset(
+    """
+    downtown central northern southern eastern western upstate north south east west rural greater
+    suburban
     """.split()
 )
 #: Places one says with "the".

@@ -18,7 +18,8 @@ _LEAD_IN = re.compile(
     r"|lol"
     r"|hmm+|ah+|true|same here|me too|of course|definitely|i (?:should|must) mention(?: that)?"
     r"|maybe|perhaps|probably|i (?:think|guess|believe|suppose)(?: that)?"
-    r"|one thing|first(?:ly)?|second(?:ly)?|then|cool|nice|awesome|important|as for me|remember)"
+    r"|sorry|oops|my bad|correction|i mean(?:t(?: to say)?)?(?: that)?|one thing|first(?:ly)?"
+    r"|second(?:ly)?|then|cool|nice|awesome|important|as for me|remember)"
     r"\b[\s,.:!-]*)+",
     re.IGNORECASE,
 )

@@ -169,3 +169,98 @@ def test_what_somebody_is_also_called_is_beside_their_name() -> None:
     assert also.relation is not None
     assert (also.relation.predicate, also.relation.single) == ("is also called", False)
     assert also.entities == ("Bob",)
+
+
+@pytest.mark.parametrize(
+    ("said", "learnt"),
+    [
+        ("Sorry, I meant I live in Porto, not Lisbon", ["lives in Porto"]),
+        ("I used to live in Berlin but now I'm in Vienna", ["lives in Vienna"]),
+        ("I used to live in Berlin, and now I live in Vienna", ["lives in Vienna"]),
+        ("I live in downtown Chicago", ["lives in downtown Chicago"]),
+        ("I live in Paris, France with my wife and son", ["lives in Paris, France"]),
+        ("I have two cats, Miso and Tofu", ["has two cats, Miso and Tofu"]),
+        ("I have a dog named Rex", ["has a dog named Rex"]),
+        ("I'm 34", ["is 34 years old"]),
+        ("Hi, I'm Tom!", ["is called Tom"]),
+        ("Hi, I'm Tom and I live in Bern", ["is called Tom", "lives in Bern"]),
+        ("hey! i'm tom, a designer", ["is called tom", "is a designer"]),
+        (
+            "I'm Marta, a 29-year-old architect from Sevilla",
+            ["is called Marta", "is an architect", "is 29 years old", "is from Sevilla"],
+        ),
+        ("I quit Stripe and joined Figma", ["no longer works at Stripe", "works at Figma"]),
+        ("I left Stripe and joined Figma", ["works at Figma"]),
+        ("I got fired from Stripe", ["no longer works at Stripe"]),
+        ("I was laid off from Stripe last week", ["no longer works at Stripe"]),
+        ("I can't eat gluten", ["cannot eat gluten"]),
+        ("I'm no longer vegan", ["is no longer vegan"]),
+    ],
+)
+def test_more_plain_statements_are_learnt(said: str, learnt: list[str]) -> None:
+    assert _contents(said) == [f"The user {each}" for each in learnt]
+
+
+def test_relatives_and_pets_are_learnt_by_name() -> None:
+    assert _contents("my cat is called luna") == ["The user's cat is called luna"]
+    assert _contents("My daughter Mia turns 5 next week") == [
+        "The user's daughter is called Mia",
+        "The user has a daughter",
+    ]
+    [cats] = _learnt("I have two cats, Miso and Tofu")
+    assert cats.entities == ("Miso", "Tofu")
+
+
+def test_what_is_to_be_remembered_needs_no_that() -> None:
+    assert _contents("Please remember my wife is allergic to nuts") == [
+        "The user asked to remember: their wife is allergic to nuts"
+    ]
+    assert _contents("Remember I'm allergic to nuts") == ["The user is allergic to nuts"]
+
+
+def test_what_has_ended_is_marked() -> None:
+    for said in ("I got fired from Stripe", "I'm no longer vegan"):
+        [ended] = _learnt(said)
+        assert ended.ended
+
+
+@pytest.mark.parametrize(
+    ("said", "learnt"),
+    [
+        ("Don't use emojis.", "wants the assistant to never use emojis"),
+        ("Please do not use any emojis", "wants the assistant to never use any emojis"),
+        ("Please respond in Spanish from now on.", "wants, from now on: respond in Spanish"),
+        ("Keep answers short.", "wants the assistant to keep answers short"),
+        ("Keep your replies concise, please", "wants the assistant to keep its replies concise"),
+        ("Use British spelling please.", "wants the assistant to use British spelling"),
+    ],
+)
+def test_how_to_answer_is_a_rule(said: str, learnt: str) -> None:
+    [rule] = _learnt(said)
+    assert (rule.category, rule.content) == ("rule", f"The user {learnt}")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "I'm Aries",
+        "Hi, I'm Swedish",
+        "Hey! I'm tired, a lot",
+        "I'm 25 minutes late",
+        "I used to live in Berlin but now I'm in trouble",
+        "I quit Twitter and joined Mastodon",
+        "I left Paris and joined the navy",
+        "I got fired from my job",
+        "I can't eat right now",
+        "I'm not vegan",
+        "my dog is called back",
+        "Remember my trip to Porto",
+        "Remember I told you about Tom",
+        "Don't use numpy",
+        "Use bullet points",
+        "Keep it short",
+        "I will be careful from now on",
+    ],
+)
+def test_what_only_comes_near_a_statement_is_left_alone(said: str) -> None:
+    assert _contents(said) == []
