@@ -221,10 +221,11 @@ _FOR = (
     r"(?:\s+(?P<tail>(?:for|with|since|and|near|close to|as|to|after|last|this|these|a few|about"
     r"|over|at)\s.*|in \d{4}\b.*))?"
 )
-#: A home that is none, or that was left.
-_NO_HOME = r"\b(?:lol|lmao|rofl|haha\w*)\b"
+#: A home in a game ("In Stardew Valley, I live ...") or that is none; one that was left.
+_ELSEWHERE = r"\A\W*(?:in|on)\s+(?:the\s+)?(?-i:[A-Z])[^,]{1,40},"
+_NO_HOME = rf"{_ELSEWHERE}|\b(?:lol|lmao|rofl|haha\w*)\b"
 _LEFT = (
-    rf"{_NO_HOME}|\b(?:but|then|and|before|until)\s+(?:i\s+|we\s+|i've\s+|have\s+|i\s+have\s+)?"
+    r"\b(?:lol|lmao|rofl|haha\w*)\b|\b(?:but|then|and|before|until)\s+(?:i\s+|we\s+|i've\s+|have\s+|i\s+have\s+)?"
     r"(?:since\s+|then\s+|later\s+|already\s+|soon\s+)?(?:left|moved (?:away|out|on|back)"
     r"|came back|went back|returned|gone|am back|i'm back)\b"
 )

@@ -96,7 +96,8 @@ NO_PLACES = frozenset(
     a an the my our your his her their this that these those fear peace hope harmony constant
     one two three here there it where which what and or to with mind between different minecraft
     roblox fortnite skyrim excel slack vim emacs vscode vs terminal github discord sweatpants jeans
-    love trouble debt shock hell heaven narnia hogwarts
+    love trouble debt shock mars venus
+    jupiter saturn atlantis hell heaven narnia hogwarts
     """.split()
 )
 #: What one joins without working there.
