@@ -218,14 +218,16 @@ _NEAR = r"(?:in|(?P<near>near|close to|(?:just )?outside(?: of)?))"
 _NOW = r"(?:\s+(?:now|currently|these days|at the moment|right now|nowadays))?"
 _WHEN = r"(?: (?:last|this) .+| (?:today|yesterday|recently)| in (?:\w+ )?\d{4})?"
 _FOR = (
-    r"(?:\s+(?P<tail>(?:for|with|since|and|near|close to|as|to|after|last|this|these|a few|about"
+    r"(?:\s+(?P<tail>(?:for|from|with|since|and|near|close to|as|to|after|last|this|these|a few"
+    r"|about"
     r"|over|at)\s.*|in \d{4}\b.*))?"
 )
 #: A home in a game ("In Stardew Valley, I live ...") or that is none; one that was left.
 _ELSEWHERE = r"\A\W*(?:in|on)\s+(?:the\s+)?(?-i:[A-Z])[^,]{1,40},"
 _NO_HOME = rf"{_ELSEWHERE}|\b(?:lol|lmao|rofl|haha\w*)\b"
 _LEFT = (
-    r"\b(?:lol|lmao|rofl|haha\w*)\b|\b(?:but|then|and|before|until)\s+(?:i\s+|we\s+|i've\s+|have\s+|i\s+have\s+)?"
+    r"\b(?:lol|lmao|rofl|haha\w*)\b|\b(?:but|then|and|before|until)\s+(?:i\s+|we\s+|i've\s+"
+    r"|have\s+|i\s+have\s+)?"
     r"(?:since\s+|then\s+|later\s+|already\s+|soon\s+)?(?:left|moved (?:away|out|on|back)"
     r"|came back|went back|returned|gone|am back|i'm back)\b"
 )
@@ -459,13 +461,13 @@ _RULES = (
         "rule", 0.8, order,
     ),
     _rule(
-        rf"(?:please,? )?(?:don't|do not) (?P<not>use {_MANNERISM})(?:,? please)?",
+        rf"(?:please,? )?(?:don't use|do not use|stop using) (?P<not>{_MANNERISM})(?:,? please)?",
         "rule", 0.8, manner,
     ),
     _rule(
-        rf"(?:please,? )?(?P<do>use {_STYLE}|keep {_ANSWERS} (?:very |really )?(?:short|brief"
-        rf"|concise"
-        r"|simple|to the point|short and simple))(?:,? please)?",
+        rf"(?:please,? )?(?P<do>use {_STYLE}|keep {_ANSWERS} (?:(?:very |really )?(?:short|brief"
+        r"|concise|simple|to the point|short and simple)|(?:under|below|within) \d+ (?:words|lines"
+        r"|sentences)))(?:,? please)?",
         "rule", 0.8, manner,
     ),
     _rule(

@@ -27,7 +27,7 @@ _FOREIGN_LINE = re.compile(
 )
 _OWN_LINE = re.compile(
     r"\s*(?:ps|p\.s\.|fyi|btw|note to self|remember|please remember|also|note|important|"
-    r"from now on|in future|going forward):",
+    r"from now on|in future|going forward|(?:i|we) have (?:\w+ ){1,3}\w+):",
     re.IGNORECASE,
 )
 #: A request to do something with a text: what follows it is that text, or fiction.
@@ -56,6 +56,12 @@ _TITLE = re.compile(
 _ANNOUNCED_OWN = re.compile(
     r"\b(?:about (?:me|myself|us)|myself|background|situation|context|setup|details|info\w*|facts"
     r"|preferences|profile)\b",
+    re.IGNORECASE,
+)
+#: In a question at the end of a line: it is asked about what stands below.
+_BELOW = re.compile(
+    r"\b(?:this(?! (?:week|month|year|summer|winter|spring|autumn|fall|morning|evening|afternoon"
+    r"|time|one))|these(?! days)|below|following)\b",
     re.IGNORECASE,
 )
 #: Takes back the sentence before; in jest, all of them.
@@ -138,6 +144,8 @@ def earnest_sentences(text: str) -> Iterator[Sentence]:
                 kept.append(Sentence(sentence, doubtful, in_block and not _asks(line)))
         announced = _ANNOUNCED.fullmatch(line) or _TITLE.fullmatch(line.strip())
         if announced and not _ANNOUNCED_OWN.search(line):
+            break
+        if _asks(line) and _BELOW.search(line):
             break
     yield from kept
 

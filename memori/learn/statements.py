@@ -20,6 +20,7 @@ from memori.learn.vocabulary import (
     SITES,
     SMALL_WORDS,
     THE_PLACES,
+    THINGS,
 )
 from memori.learn.wording import thing, third_person
 
@@ -77,7 +78,7 @@ _DURATION = (
 _SEASON = r"(?:summer|winter|spring|autumn|fall|week|month|year|semester|term|weekend)s?\b"
 #: How the rest of a clause begins that speaks of a stay; after "moved", of a visit.
 STAY = re.compile(
-    rf"for (?!{_DURATION})|(?:this|over the|at|at the|for the|last) {_SEASON}", re.IGNORECASE
+    rf"from |for (?!{_DURATION})|(?:this|over the|at|at the|for the|last) {_SEASON}", re.IGNORECASE
 )
 VISIT = re.compile(
     r"for (?!(?:my (?:job|work|studies|wife|husband)|work|an? (?:new )?(?:job|role|position)|school"
@@ -124,7 +125,7 @@ def _is_place(text: str, *, careless: bool) -> bool:
         words = words[1:]
     if len(words) > 1 and words[0].lower() in PART_OF_PLACE and words[1][0].isupper():
         words = words[1:]
-    if not words or words[0].lower() in NO_PLACES or len(words) > 6:
+    if not words or words[0].lower() in NO_PLACES | THINGS | SITES or len(words) > 6:
         return False
     if not words[0][0].isupper():
         return careless and len(words) <= 2
@@ -377,8 +378,9 @@ def order(match: re.Match[str]) -> Made | None:
 def manner(match: re.Match[str]) -> Made:
     """How the assistant is to write: what a pattern takes whole."""
     found = match.groupdict()
-    if found.get("not"):
-        return Made("", whole=f"{{who}} wants the assistant to never {found['not']}")
+    never = found.get("not")
+    if never:
+        return Made("", whole=f"{{who}} wants the assistant to never use {never}")
     do = match["do"][0].lower() + re.sub(r"\byour\b", "its", match["do"][1:])
     return Made("", whole=f"{{who}} wants the assistant to {do}")
 
@@ -389,7 +391,7 @@ def from_now_on(match: re.Match[str]) -> Made | None:
     words = re.sub(r"^(?:please|always|never|don't|do not|only)\s+", "", what, flags=re.IGNORECASE)
     if not words or words.split()[0].lower() not in ORDERS or len(what.split()) > 25:
         return None
-    return Made("", whole=f"{{who}} wants, from now on: {third_person(what)}")
+    return Made("", whole=f"{{who}} wants, from now on: {third_person(what[0].lower() + what[1:])}")
 
 
 def habit(match: re.Match[str]) -> Made | None:

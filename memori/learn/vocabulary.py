@@ -50,6 +50,7 @@ CLOSE_KIN = {
 PETS = frozenset(
     """
     dog dogs pup pups kitty cat cats puppy puppies kitten kittens parrot hamster rabbit rabbits
+    retriever labrador poodle bulldog beagle corgi dachshund husky terrier chihuahua collie spaniel
     horse horses goldfish turtle snake lizard parakeet
     """.split()
 )
@@ -88,7 +89,8 @@ NO_NAMES = frozenset(
     today tonight tomorrow later maybe team lactose gluten dairy intolerant allergic vegan
     vegetarian pescatarian kosher halal feeling super new ready done tired busy sick late single
     married free available interested proud old crazy big small fan about after before anytime never
-    up out off away over often names
+    up out off away over often names customer support human
+    resources tech technical
     """.split()
 )
 NO_PLACES = frozenset(
@@ -98,6 +100,18 @@ NO_PLACES = frozenset(
     roblox fortnite skyrim excel slack vim emacs vscode vs terminal github discord sweatpants jeans
     love trouble debt shock mars venus
     jupiter saturn atlantis hell heaven narnia hogwarts
+    """.split()
+)
+#: What one moves to, or is from, that is no place.
+THINGS = frozenset(
+    """
+    accounting android angular ansible arch aws azure bitbucket brave chapter chrome claude cursor
+    customer debian docker engineering fedora figma finance firefox gcp gemini gitlab gmail go
+    golang helix hr hulu iphone it java javascript jira kafka kotlin kubernetes legal level linux
+    mac macos marketing microservices mongodb mysql neovim next next.js nix nixos node node.js
+    notion obsidian openai outlook phase plan postgres postgresql premiere proton python rails
+    react redis rust safari sales series spark sqlite stage step sublime support svelte swift team
+    terraform tidal tier trello typescript ubuntu version vue wayland windows wordpress zed zsh
     """.split()
 )
 #: What one joins without working there.
