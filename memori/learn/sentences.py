@@ -66,7 +66,7 @@ _BELOW = re.compile(
 )
 #: Takes back the sentence before; in jest, all of them.
 _TAKEN_BACK = re.compile(
-    r"(?:not|psych|sike|scratch that|nope|or not|as if|no wait)\W*", re.IGNORECASE
+    r"(?:not|not really|psych|sike|scratch that|nope|or not|as if|no wait)\W*", re.IGNORECASE
 )
 _JEST = (
     r"(?:(?:i'm|i am|im|i was|i|it's|it was|that's|that was|this was|haha+|lol|ok|okay|no|nah"

@@ -128,6 +128,7 @@ def test_an_order_beside_a_question_is_the_users() -> None:
         "I live in Dublin, just kidding",
         "I love Fridays. NOT.",
         "I love Fridays, not!",
+        "I love Fridays. Not really.",
         "Yeah right, I love paying taxes.",
         "oh great, I just love debugging at 3am",
     ],
