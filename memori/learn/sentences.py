@@ -1,10 +1,13 @@
-"""The sentences of a turn that its author says in earnest: no code, quotation, paste or task."""
+"""The sentences of a turn that its author says in earnest: no code, quotation, paste, task, role or
+story."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
+
+from memori.learn.foreign import GIVEN_PART, PASTED, ROLE, TEXT
 
 #: A text longer than this is a document, not something a person says about themselves.
 _LONGEST_TEXT = 4_000
@@ -18,37 +21,74 @@ _QUOTED = re.compile(
 _MAIL_HEAD = re.compile(r"^\s*(?:from|subject|to|date|sent):\s.*\Z", re.I | re.M | re.S)
 #: Lines that somebody else wrote, or a machine: quotations, code, the speakers of a script, logs.
 _FOREIGN_LINE = re.compile(
-    r"\s*>|(?: {4}|\t)\S"
-    r"|\s*[A-Z][\w .'-]{0,30}:\s+\S|\s*\[?\d{1,4}[-:/]\d\d[-:/]\d\d|\s*[{}\[\]|#$]|\s*//"
-    r"|.*[;{}]\s*$",
+    r"\s*>|(?: {4}|\t)\S|\s*[A-Z][\w .'-]{0,30}:\s+\S|\s*\[?\d{1,4}[-:/]\d\d[-:/]\d\d|\s*[{}\[\]"
+    r"|#$]|\s*//|.*[;{}]\s*$",
     re.IGNORECASE,
 )
 _OWN_LINE = re.compile(
     r"\s*(?:ps|p\.s\.|fyi|btw|note to self|remember|please remember|also|note|important|"
-    r"from now on|in future|going forward):",
+    r"from now on|in future|going forward|(?:i|we) have (?:\w+ ){1,3}\w+):",
     re.IGNORECASE,
 )
 #: A request to do something with a text: what follows it is that text, or fiction.
 _TASK = re.compile(
     r"\b(?:translate|rewrite|rephrase|paraphrase|proof-?read|summari[sz]e|correct|edit|revise"
-    r"|polish"
-    r"|improve|shorten|draft|compose|pretend|imagine|suppose|role-?play|act as|you are now"
-    r"|complete the|continue the|finish the|convert this|analy[sz]e th|classify|fix (?:the|this"
-    r"|my) "
-    r"(?:text|grammar|sentence|paragraph|email|essay)|(?:write|create|make|generate|tell)"
-    r"(?: me| us)? (?:an?|the|some|my|this|another) (?:\w+[ -]){0,4}?(?:email|e-mail|mail|letter"
-    r"|story"
-    r"|poem|song|speech|essay|script|dialogue|conversation|bio|biography|post|tweet|blog|paragraph"
-    r"|monologue|resume|cv|cover|profile|character|message|text|toast|scene|review|caption|sentence"
-    r"|joke|statement|example))\b",
+    r"|polish|improve|shorten|draft|compose|pretend|imagine|suppose|role[- ]?play\w*|act as"
+    r"|act like (?:you|i|an?)\b|you are now|complete the|continue the|finish the|convert this"
+    r"|analy[sz]e th"
+    r"|classify|fix (?:the|this|my) (?:text|grammar|sentence|paragraph|email|essay)|(?:write"
+    r"|create|make|generate|tell)(?: me| us)? (?:an?|the|some|my|this"
+    r"|another) (?:\w+[ -]){0,4}?(?:email|e-mail|mail|letter|story|poem|song|speech|essay|script"
+    r"|dialogue|conversation|bio|biography|post|tweet|blog|paragraph|monologue|resume|cv|cover"
+    r"|profile|character|message|text|toast|scene|review|caption|sentence|joke|statement"
+    r"|example))\b",
+    re.IGNORECASE,
+)
+#: A line that announces a text, and those that announce what somebody says of themselves.
+_ANNOUNCED = re.compile(
+    r"(?:here(?:'s| is| are)|below|the following|following|as follows|this is what)\b.*:\s*",
+    re.IGNORECASE,
+)
+_TITLE = re.compile(
+    rf"(?:(?:my|the|our|his|her|this)\s+)?(?:\w+\s+)?{TEXT}|(?!.*\bi\b)(?:\w+\W+){{0,4}}{TEXT}\s*:",
+    re.IGNORECASE,
+)
+_ANNOUNCED_OWN = re.compile(
+    r"\b(?:about (?:me|myself|us)|myself|background|situation|context|setup|details|info\w*|facts"
+    r"|preferences|profile)\b",
+    re.IGNORECASE,
+)
+#: In a question at the end of a line: it is asked about what stands below.
+_BELOW = re.compile(
+    r"\b(?:this(?! (?:week|month|year|summer|winter|spring|autumn|fall|morning|evening|afternoon"
+    r"|time|one))|these(?! days)|below|following)\b",
+    re.IGNORECASE,
+)
+#: Takes back the sentence before; in jest, all of them.
+_TAKEN_BACK = re.compile(
+    r"(?:not|not really|psych|sike|scratch that|nope|or not|as if|no wait)\W*", re.IGNORECASE
+)
+_JEST = (
+    r"(?:(?:i'm|i am|im|i was|i|it's|it was|that's|that was|this was|haha+|lol|ok|okay|no|nah"
+    r"|just|only|obviously|totally)\W+)*(?:kidding|joking|jk|j/k|jks|trolling|messing with you"
+    r"|pulling your leg|a joke|a lie|lied|sarcasm)"
+)
+_IN_JEST = re.compile(rf"{_JEST}\b|.*[.,!]\s+{_JEST}\W*$", re.IGNORECASE)
+#: "..., she said".
+_ATTRIBUTED = re.compile(
+    r",\s*(?:\w+\s+){0,2}\w+\s+(?:said|says|wrote|told (?:me|us))\W*$", re.IGNORECASE
+)
+_SARCASM = re.compile(
+    r".*(?:, ?not!+|(?-i:\bNOT)[.!]*)$|(?:oh,? )?(?:yeah,? right|yeah,? sure|sure,? because"
+    r"|of course,? because)\b|(?:oh|wow|just|well),? (?:great|joy|wonderful|fantastic|perfect"
+    r"|lovely|yay|brilliant)\b,",
     re.IGNORECASE,
 )
 _HYPOTHETICAL = re.compile(
     r"\b(?:if|unless|would|could|imagine|suppose|supposing|pretend|hypothetical\w*|what if"
-    r"|let's say"
-    r"|say i|as though|wish|for example|e\.g|for instance|in my dream|dreamt|dreamed|in the book"
-    r"|in the movie|in the film|in the story|in the game|character|lyrics|kidding|joking"
-    r"|just kidding"
+    r"|let's say|say i|as though|wish|for example|e\.g|for instance|in my dream|in (?:my|a"
+    r"|another) (?:last|next|past|previous|other|different) life|dreamt|dreamed|in the book"
+    r"|in the movie|in the film|in the story|in the game|character|lyrics|kidding|joking|jk|j/k"
     r"|not really serious|sarcas\w+|should have|might have)\b|/s\b",
     re.IGNORECASE,
 )
@@ -64,10 +104,12 @@ _APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'"})
 
 
 class Sentence(NamedTuple):
-    """One sentence, and whether its author doubts it."""
+    """One sentence, whether its author doubts it, and whether it may be from a page or a mail that
+    was pasted below a question, so that it orders nothing."""
 
     text: str
     doubtful: bool
+    pasted: bool
 
 
 def earnest_sentences(text: str) -> Iterator[Sentence]:
@@ -77,16 +119,39 @@ def earnest_sentences(text: str) -> Iterator[Sentence]:
         text: a turn's content.
 
     Yields:
-        Neither questions nor what is hypothetical; nothing from where a task begins.
+        Neither questions nor what is hypothetical or taken back; nothing from where a task, a part
+        to play or a text of others begins.
     """
     if len(text) > _LONGEST_TEXT:
         return
-    for sentence in _sentences(_own_text(text)):
-        if _TASK.search(sentence):
-            return
-        if not _is_earnest(sentence):
-            continue
-        yield Sentence(sentence, _DOUBT.search(sentence) is not None)
+    own = _own_text(text)
+    if PASTED.search(own):
+        return
+    lines = own.splitlines()
+    in_block = sum(bool(line.strip()) for line in lines) > 2 and any(map(_asks, lines))
+    kept: list[Sentence] = []
+    for line in lines:
+        for sentence in _sentences(line):
+            if _TASK.search(sentence) or ROLE.search(sentence) or GIVEN_PART.match(sentence):
+                yield from kept
+                return
+            if _IN_JEST.match(sentence):
+                kept.clear()
+            elif _TAKEN_BACK.fullmatch(sentence):
+                del kept[-1:]
+            elif _is_earnest(sentence):
+                doubtful = _DOUBT.search(sentence) is not None
+                kept.append(Sentence(sentence, doubtful, in_block and not _asks(line)))
+        announced = _ANNOUNCED.fullmatch(line) or _TITLE.fullmatch(line.strip())
+        if announced and not _ANNOUNCED_OWN.search(line):
+            break
+        if _asks(line) and _BELOW.search(line):
+            break
+    yield from kept
+
+
+def _asks(line: str) -> bool:
+    return line.rstrip(' )"*').endswith("?")
 
 
 def _own_text(text: str) -> str:
@@ -119,4 +184,6 @@ def _is_earnest(sentence: str) -> bool:
         and "?" not in sentence
         and _GAP not in sentence
         and not _HYPOTHETICAL.search(sentence)
+        and not _SARCASM.match(sentence)
+        and not _ATTRIBUTED.search(sentence)
     )

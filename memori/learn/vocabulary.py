@@ -50,6 +50,7 @@ CLOSE_KIN = {
 PETS = frozenset(
     """
     dog dogs pup pups kitty cat cats puppy puppies kitten kittens parrot hamster rabbit rabbits
+    retriever labrador poodle bulldog beagle corgi dachshund husky terrier chihuahua collie spaniel
     horse horses goldfish turtle snake lizard parakeet
     """.split()
 )
@@ -84,12 +85,63 @@ NO_NAMES = frozenset(
     portuguese romanian russian scottish so sorry spanish swedish swiss thai the turkish
     ukrainian vietnamese welsh back doing going happy here glad just still very really also too
     all always excited in on at from looking sure trying using working i if lol ok okay when
-    thanks it that this what how
+    thanks it that this what how asap btw monday tuesday wednesday thursday friday saturday sunday
+    today tonight tomorrow later maybe team lactose gluten dairy intolerant allergic vegan
+    vegetarian pescatarian kosher halal feeling super new ready done tired busy sick late single
+    married free available interested proud old crazy big small fan about after before anytime never
+    up out off away over often names customer support human
+    resources tech technical
     """.split()
 )
 NO_PLACES = frozenset(
     """
     a an the my our your his her their this that these those fear peace hope harmony constant
-    one two three here there it where which what and or to with mind between different
+    one two three here there it where which what and or to with mind between different minecraft
+    roblox fortnite skyrim excel slack vim emacs vscode vs terminal github discord sweatpants jeans
+    love trouble debt shock mars venus
+    jupiter saturn atlantis hell heaven narnia hogwarts
+    """.split()
+)
+#: What one moves to, or is from, that is no place.
+THINGS = frozenset(
+    """
+    accounting android angular ansible arch aws azure bitbucket brave chapter chrome claude cursor
+    customer debian docker engineering fedora figma finance firefox gcp gemini gitlab gmail go
+    golang helix hr hulu iphone it java javascript jira kafka kotlin kubernetes legal level linux
+    mac macos marketing microservices mongodb mysql neovim next next.js nix nixos node node.js
+    notion obsidian openai outlook phase plan postgres postgresql premiere proton python rails
+    react redis rust safari sales series spark sqlite stage step sublime support svelte swift team
+    terraform tidal tier trello typescript ubuntu version vue wayland windows wordpress zed zsh
+    """.split()
+)
+#: What one joins without working there.
+SITES = frozenset(
+    """
+    bluesky bumble discord duolingo facebook github hinge instagram linkedin mastodon meetup netflix
+    pinterest quora reddit signal skype slack snapchat spotify steam strava teams telegram threads
+    tiktok tinder tumblr twitch twitter whatsapp x youtube zoom
+    """.split()
+)
+#: What may stand before the name of a place.
+PART_OF_PLACE = frozenset(
+    """
+    downtown central northern southern eastern western upstate north south east west rural greater
+    suburban
+    """.split()
+)
+#: Places one says with "the".
+THE_PLACES = frozenset(
+    """
+    us u.s. u.s usa uk u.k. united netherlands philippines bahamas maldives uae emirates czech
+    dominican hague bronx bay algarve alps midwest south north east west pacific caribbean cotswolds
+    highlands gambia congo isle seychelles canary azores balkans faroe basque states hamptons
+    hebrides dolomites ardennes black lake peak
+    """.split()
+)
+#: Words of a name that begin with a small letter.
+SMALL_WORDS = frozenset(
+    """
+    of de da do das dos del della di du la le les el los las y and the upon am an der den im bei sur
+    en area city downtown county valley region district province island village on &
     """.split()
 )

@@ -18,7 +18,8 @@ _LEAD_IN = re.compile(
     r"|lol"
     r"|hmm+|ah+|true|same here|me too|of course|definitely|i (?:should|must) mention(?: that)?"
     r"|maybe|perhaps|probably|i (?:think|guess|believe|suppose)(?: that)?"
-    r"|one thing|first(?:ly)?|second(?:ly)?|then|cool|nice|awesome|important|as for me|remember)"
+    r"|sorry|oops|my bad|correction|i mean(?:t(?: to say)?)?(?: that)?|one thing|first(?:ly)?"
+    r"|second(?:ly)?|then|cool|nice|awesome|important|as for me|remember)"
     r"\b[\s,.:!-]*)+",
     re.IGNORECASE,
 )
@@ -30,6 +31,8 @@ _CLAUSE = re.compile(
     r"|\s*,?\s+and\s+(?=(?:i|i'm|i've|my|we|it|he|she|they|that|this|you)\b)"
     r"|\s*,?\s+and\s+(?=(?:(?:also|currently|now|really|usually)\s+)?(?:work|live|love|like|enjoy"
     r"|prefer|hate|play|speak|study|have|am|always|never|don't|do not|can)\s)"
+    r"|\s*,\s+(?:and\s+)?(?=(?:(?:currently|now)\s+)?(?:live|work as|work at|work for|study|speak"
+    r"|living in|working (?:at|as)|based in)\s)"
     r"|\s*,\s+(?=(?:i|i'm|i've|my|we|it|he|she|they|that|this|there|the|you|or|especially|always"
     r"|never|please|not)\b)",
     re.IGNORECASE,
@@ -40,13 +43,16 @@ _CARRIED = re.compile(
     r"|study|have|am|don't|do not|can)\s",
     re.IGNORECASE,
 )
+#: Carried on with "I am" rather than "I".
+_GOING_ON = re.compile(r"(?:(?:currently|now)\s+)?(?:living|working|based)\s", re.IGNORECASE)
 _BEGINS_WITH_I = re.compile(r"i(?:'m|'ve)?\b", re.IGNORECASE)
 #: Words that point at something said elsewhere: without it the statement says nothing.
 _POINTING = re.compile(
     r"\b(?:it|its|it's|this|that|that's|these|those|you|your|you're|yours|he|she|him|his|her|hers"
     r"|they"
     r"|them|their|there|here|one|ones|such|so|u|ur|same|too|both|either|others?|then|stuff|things?"
-    r"|something|anything|everything|someone|somebody|everyone|anyone|how|what|whatever|why|is"
+    r"|something|anything|everything|any\s?more|someone|somebody|everyone|anyone|how|what"
+    r"|whatever|why|is"
     r"|are|was|were|will)\b",
     re.IGNORECASE,
 )
@@ -59,11 +65,15 @@ _TRAILING = re.compile(
     r"[\s,;:.!*~^)(\"']+$|\s+(?:too|as well|though|now|so much|a lot|very much|these days"
     r"|at the moment"
     r"|currently|right now|nowadays|lately|btw|haha|lol|you know|by the way|already|again|myself"
-    r"|instead|anyway|in general|more|the most|:\S*)$",
+    r"|instead|anyway|in general|any\s?more|more|the most|:\S*)$",
     re.IGNORECASE,
 )
 #: A statement that breaks off: what it is about was said elsewhere ("I love to!").
-_BREAKS_OFF = re.compile(r"(?:^|\s)(?:to|for|with|of|and|or|a|an|the)$", re.IGNORECASE)
+_BREAKS_OFF = re.compile(
+    r"(?:^|\s)(?:to|for|with|of|and|or|a|an|the|by|at|from|than|as|but|if"
+    r"|my|because)$",
+    re.IGNORECASE,
+)
 _PERSONS = (
     (r"\bI am\b|\bI'm\b", "they are"),
     (r"\bI was\b", "they were"),
@@ -100,9 +110,10 @@ def clauses(sentence: str) -> Iterator[Clause]:
             _LEAD_IN.sub("", piece.strip(), count=1) if _LEAD_IN.match(piece.strip()) else piece
         )
         clause = clause.strip(" ,.!:-\t")
-        carried = begins and _CARRIED.match(clause) is not None
+        going_on = _GOING_ON.match(clause) is not None
+        carried = begins and (going_on or _CARRIED.match(clause) is not None)
         if carried:
-            clause = f"I {clause}"
+            clause = f"I'm {clause}" if going_on else f"I {clause}"
         begins = _BEGINS_WITH_I.match(clause) is not None
         if clause:
             yield Clause(clause, carried)

@@ -17,7 +17,7 @@ def _learnt(text: str, speaker: str | None = None) -> list[Learnt]:
     [
         ("My name is Ana Ferreira.", "fact", "The user is called Ana Ferreira"),
         ("Hi, my name's Ben!", "fact", "The user is called Ben"),
-        ("Please call me Max", "fact", "The user is called Max"),
+        ("Please call me Max", "fact", "The user is also called Max"),
         ("I live in Porto.", "fact", "The user lives in Porto"),
         ("I currently live in New York with my sister", "fact", "The user lives in New York"),
         ("i live in lisbon", "fact", "The user lives in lisbon"),
