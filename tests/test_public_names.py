@@ -129,6 +129,7 @@ VERBS = [
     "table_rows",
     "tables",
     "tokens",
+    "turn_texts",
     "turns",
     "undo",
     "update",

@@ -299,5 +299,9 @@ async def test_the_turns_that_memories_come_from_are_known(memori: AsyncMemori) 
     plain = id_of(await memori.remember("Ana is tall"))
     assert await memori.source_turns([made, plain, second]) == {first}
     assert await memori.source_turns([made], user_id="somebody else") == frozenset()
+    texts = await memori.turn_texts([first, second, made])
+    assert texts == {first: "a b", second: "c d"}
+    assert await memori.turn_texts([first], user_id="somebody else") == {}
     await memori.forget(first)
     assert await memori.source_turns([made]) == frozenset()
+    assert await memori.turn_texts([first, second]) == {second: "c d"}
