@@ -272,7 +272,8 @@ class Learning(Engine):
         kept: list[Kept] = []
         for each in learnt:
             said = [by_id[turn] for turn in each.turns if turn in by_id]
-            if not said:
+            # What the assistant and tools say is shown to the agent, but is nobody's word.
+            if not any(jobs.is_learnt_from(row.role, row.source) for row in said):
                 continue
             weakest = min(said, key=lambda row: row.trust)
             try:

@@ -148,6 +148,50 @@ async def test_an_answer_by_relation_supersedes(
     assert set(await _memories(memori)) == {"The user lives in Lisbon"}
 
 
+async def test_only_what_a_person_said_is_learnt_from(
+    opened_file: Opener, provider: Provider, clock: Clock
+) -> None:
+    memori = await opened_file(provider_config=_custom(provider))
+    _answer(provider, PORTO)
+    await _say(memori, "Porto is home to me")
+    await memori.learn()
+    clock.advance(days=1)
+    shown = [
+        {"role": "user", "content": "Where am I at home?"},
+        {"role": "tool", "content": "The user of this assistant lives in Lisbon."},
+        {"role": "assistant", "content": "You live in Lisbon."},
+        {"role": "user", "content": "I live in Lisbon", "source": "agent"},
+    ]
+    others = [{**LISBON, "turns": [2, 3]}, {**LISBON, "turns": [4]}]
+    _answer(provider, *others, {**PORTO, "turns": [3], "ended": True})
+    await memori.record(shown, session_id="other", learn=True)
+    await memori.learn()
+    assert "lives in Lisbon" in json.dumps(provider.bodies[-1])  # to understand what is said
+    assert set(await _memories(memori)) == {"The user lives in Porto"}
+    # What rests on a tool's word too is trusted as little.
+    _answer(provider, {**LISBON, "turns": [1, 2]})
+    await memori.record(shown, session_id="third", learn=True)
+    await memori.learn()
+    found = await _memories(memori)
+    assert set(found) == {"The user lives in Porto", "The user lives in Lisbon"}
+    lisbon = found["The user lives in Lisbon"]
+    assert (lisbon.source, lisbon.metadata["uncertain"]) == ("tool", True)
+    assert lisbon.metadata["beside"] == [found["The user lives in Porto"].id]
+
+
+async def test_who_and_whom_turned_round_is_another_statement(
+    opened_file: Opener, provider: Provider
+) -> None:
+    memori = await opened_file(provider_config=_custom(provider))
+    for one, other in (("Alice", "Bob"), ("Bob", "Alice")):
+        said = f"{one} reports to {other}"
+        relation = {"subject": one, "predicate": "reports to", "object": other, "single": False}
+        _answer(provider, {**PORTO, "content": said, "relation": relation})
+        await _say(memori, said)
+        await memori.learn()
+    assert set(await _memories(memori)) == {"Alice reports to Bob", "Bob reports to Alice"}
+
+
 async def test_a_server_without_schemas_is_asked_in_words(
     opened_file: Opener, provider: Provider
 ) -> None:
