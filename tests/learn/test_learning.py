@@ -97,6 +97,19 @@ async def test_what_is_asked_for_once_is_learnt_when_it_is_waited_for(opened: Op
     assert await memori.jobs() == ()
 
 
+async def test_what_another_left_waits_for_one_that_learns(
+    opened: Opener, database: TestDatabase
+) -> None:
+    memori = await opened()
+    await _said(memori, "I live in Porto")
+    other = await opened() if database.shared else memori
+    if other is not memori:
+        await other.flush(20)
+        assert await _memories(other) == []
+    assert await other.learn() == 1
+    assert await _contents(other) == {"The user lives in Porto"}
+
+
 async def test_learning_that_is_switched_off_does_not_start(opened: Opener) -> None:
     settings = (await opened()).settings
     off = settings.model_copy(
