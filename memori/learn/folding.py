@@ -133,10 +133,13 @@ def _known_in_words(w: Write, new: NewMemory, said: Relation | None = None) -> _
 def _of_others(w: Write, row: Row[Any], said: Relation) -> bool:
     """Whether a memory is known to be about somebody or something else."""
     other = relations.said_by(w, row.memory_no)
-    return other is not None and any(
-        relations.name_key(w.digest_key, one) != relations.name_key(w.digest_key, another)
-        for one, another in ((other.subject, said.subject), (other.object, said.object))
+    return other is not None and not (
+        _same_name(w, other.subject, said.subject) and _same_name(w, other.object, said.object)
     )
+
+
+def _same_name(w: Write, one: str, other: str) -> bool:
+    return _keys(w, one) == _keys(w, other) or say_the_same(one, other, _SAME_SHARE, in_order=True)
 
 
 def _contrary(w: Write, said: Relation, keys: frozenset[str]) -> list[Row[Any]]:
@@ -187,7 +190,7 @@ def _place(w: Write, new: NewMemory, learnt: Learnt, known: _Known) -> Receipt:
     # What was said later holds, unless that was said in doubt or is trusted less.
     later = [row for row in known.against if _since(row) > said]
     holds = [row for row in later if not _is_uncertain(row) and row.trust >= new.trust]
-    doubted = learnt.uncertain or any(row.trust > new.trust for row in known.against)
+    doubted = learnt.uncertain or any(_trust(w, row) > new.trust for row in known.against)
     if known.same:
         row = known.same[-1]
         doubted_itself = _is_uncertain(row)
@@ -239,6 +242,12 @@ def _mark(w: Write, row: Row[Any], beside: str | None) -> None:
 
 def _is_uncertain(row: Row[Any]) -> bool:
     return row.metadata.get(UNCERTAIN) is True
+
+
+def _trust(w: Write, row: Row[Any]) -> float:
+    """How far a memory is trusted: what was said again, as far as who is trusted most said so."""
+    again = memories.most_trusted_source(w, row.memory_no) if row.evidence > 1 else None
+    return row.trust if again is None else max(row.trust, again)
 
 
 def _since(row: Row[Any]) -> datetime:

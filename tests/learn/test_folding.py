@@ -188,6 +188,15 @@ async def test_the_same_preference_in_other_words_is_one_memory(
     assert memory.evidence == 2
 
 
+async def test_the_same_thing_under_a_longer_name_is_one_memory(
+    memori: AsyncMemori, clock: Clock
+) -> None:
+    said = "I'm building {} web shop for the bakery with FastAPI and PostgreSQL{}"
+    texts = [said.format("a", ""), said.format("the", ", as you know")]
+    [memory] = (await _after(memori, clock, *texts)).values()
+    assert memory.evidence == 2
+
+
 async def test_what_ended_and_began_again_holds_once(memori: AsyncMemori, clock: Clock) -> None:
     said = ["I live in Paris.", "I don't live in Paris anymore."]
     assert set(await _after(memori, clock, *said, "I live in Paris.")) == {
@@ -292,6 +301,17 @@ async def test_what_is_trusted_less_replaces_nothing(memori: AsyncMemori, clock:
     await _hear(memori, "I moved to Lisbon")
     [lisbon] = (await _all(memori)).values()
     assert "uncertain" not in lisbon.metadata
+
+
+async def test_what_the_user_said_too_is_trusted_as_much(memori: AsyncMemori, clock: Clock) -> None:
+    await _hear(memori, "I live in Porto", source="import")
+    clock.advance(days=1)
+    await _hear(memori, "I live in Porto")
+    clock.advance(days=1)
+    await _hear(memori, "I moved to Lisbon", source="import")
+    found = await _all(memori)
+    assert set(found) == {"The user lives in Porto", "The user lives in Lisbon"}
+    assert "uncertain" in found["The user lives in Lisbon"].metadata
 
 
 def test_the_same_words_in_another_order_are_another_statement() -> None:
