@@ -190,6 +190,9 @@ class Engine:
         """Wait for background work: cleaning the file after a purge, rebuilding the index,
         learning, vectors.
 
+        Where nothing learns in the background, it learns only if this object was asked to
+        (`record(..., learn=True)`); what another one left waits for one that learns, or `learn`.
+
         Args:
             timeout: seconds to wait at most; None waits as long as it takes.
 

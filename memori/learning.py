@@ -15,7 +15,7 @@ from memori import intake, observing
 from memori.arguments import as_count, as_flag, as_text
 from memori.engine import Engine
 from memori.intake import Rejected
-from memori.learn.learnt import Agent, Heard, Learnt, Unavailable
+from memori.learn.learnt import Agent, Extracted, Heard, Learnt, Unavailable
 from memori.learn.worker import Outcome, Worker
 from memori.model import Backlog, Entity, Job, Receipt, Relation
 from memori.recall.candidates import OpenScope
@@ -25,6 +25,7 @@ from memori.store.jobs import Claim, LostLease
 from memori.store.operations import Write, revive
 from memori.store.rows import in_offset
 from memori.store.scopes import find_scope, read_scope
+from memori.store.spending import Reserved
 
 if TYPE_CHECKING:
     from memori.learn.folding import Kept
@@ -205,17 +206,16 @@ class Learning(Engine):
         if self._learner is None:
             self._learner = self._make_agent()
         agent = self._learner
-        if not agent.local and await self._capped(claimed, agent.cost(heard)):
+        reserved = None if agent.local else await self._reserve(claimed, agent.cost(heard))
+        if reserved is None and not agent.local:
             return Outcome.DONE
         try:
             async with self._holding(claimed):
-                extracted = await agent.extract(heard)
-                await self._spend(claimed, extracted.tokens)
+                extracted = await self._extract(claimed, agent, heard, reserved)
                 await self._keep(claimed, extracted.learnt, rows, agent)
         except LostLease:
             _log.info("another worker has learnt this by now")
         except Unavailable as error:
-            await self._spend(claimed, error.tokens)
             await self._put_off(claimed, str(error))
             return Outcome.FAILED
         except Exception as error:  # whatever an agent does, its jobs are tried again and then end
@@ -272,7 +272,8 @@ class Learning(Engine):
         kept: list[Kept] = []
         for each in learnt:
             said = [by_id[turn] for turn in each.turns if turn in by_id]
-            if not said:
+            # What the assistant and tools say is shown to the agent, but is nobody's word.
+            if not any(jobs.is_learnt_from(row.role, row.source) for row in said):
                 continue
             weakest = min(said, key=lambda row: row.trust)
             try:
@@ -301,31 +302,43 @@ class Learning(Engine):
             kept.append(Kept(each, new))
         return kept
 
-    async def _capped(self, claimed: Claim, cost: int) -> bool:
-        """Whether the day's tokens would not do; then the jobs wait for the next day."""
+    async def _reserve(self, claimed: Claim, cost: int) -> Reserved | None:
+        """Count what a call will cost; None where the day's tokens would not do, and then the jobs
+        wait for the next day."""
         cap = self._settings.agents.max_tokens_per_day
         database = await self._open()
 
-        def put_off(connection: Connection) -> bool:
+        def reserve(connection: Connection) -> Reserved | None:
             now = self._time(connection)
-            if spending.spent(connection, now)[0] + cost <= cap:
-                return False
-            spending.add(connection, claimed.scope_id, now, capped=len(claimed.jobs))
-            jobs.give_back(connection, claimed, spending.next_day(now))
-            return True
+            reserved = spending.reserve(connection, claimed.scope_id, now, cost, cap)
+            if reserved is None:
+                spending.add(connection, claimed.scope_id, now, capped=len(claimed.jobs))
+                jobs.give_back(connection, claimed, spending.next_day(now))
+            return reserved
 
-        capped = await database.write(put_off)
-        if capped and not self._told_cap:
+        reserved = await database.write(reserve)
+        if reserved is None and not self._told_cap:
             self._told_cap = True
             _log.warning("agents.max_tokens_per_day is reached; learning goes on tomorrow (UTC)")
-        return capped
+        return reserved
 
-    async def _spend(self, claimed: Claim, tokens: int) -> None:
-        if tokens:
+    async def _extract(
+        self, claimed: Claim, agent: Agent, heard: Sequence[Heard], reserved: Reserved | None
+    ) -> Extracted:
+        """What the agent makes of turns; what was reserved for that becomes what it cost."""
+        try:
+            extracted = await agent.extract(heard)
+        except Exception as error:
+            tokens = error.tokens if isinstance(error, Unavailable) else 0
+            await self._spend(claimed, reserved, tokens)
+            raise
+        await self._spend(claimed, reserved, extracted.tokens)
+        return extracted
+
+    async def _spend(self, claimed: Claim, reserved: Reserved | None, tokens: int) -> None:
+        if reserved is not None and reserved.tokens != tokens:
             database = await self._open()
-            await database.write(
-                lambda c: spending.add(c, claimed.scope_id, self._time(c), tokens=tokens)
-            )
+            await database.write(lambda c: spending.correct(c, claimed.scope_id, reserved, tokens))
 
     async def _put_off(self, claimed: Claim, trouble: str) -> None:
         _log.warning("memori could not learn from an exchange (%s); it is tried again", trouble)

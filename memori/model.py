@@ -142,7 +142,11 @@ class Signal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
-    """One recalled memory or turn. `score` is comparable only within one answer."""
+    """One recalled memory or turn. `score` is comparable only within one answer.
+
+    `superseded_by` of a turn is what holds by now instead of what it says; with `holds_partly`, of
+    a part of that.
+    """
 
     kind: Kind
     id: str
@@ -163,6 +167,7 @@ class Hit:
     valid_from: datetime | None = None
     valid_until: datetime | None = None
     superseded_by: str | None = None
+    holds_partly: bool = False
     sources: tuple[str, ...] = ()
     namespace: str = DEFAULT_NAMESPACE
     why: tuple[Signal, ...] = ()

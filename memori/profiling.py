@@ -80,7 +80,6 @@ class Profiling(Engine):
         except _Overtaken:
             return
         except Unavailable as error:
-            await self._spend_on_profile(number, error.tokens)
             trouble = str(error)
         except Exception as error:
             # Only the type: a database error's text can quote what was stored.
@@ -110,25 +109,34 @@ class Profiling(Engine):
 
         database = await self._open()
 
-        def look(connection: Connection) -> tuple[list[Member], str | None, str | None, int]:
+        def look(connection: Connection) -> tuple[list[Member], str | None, str | None]:
             members = profiles.members_of(connection, number)
             last = profiles.latest(connection, number)
-            spent = spending.spent(connection, self._time(connection))[0]
             if last is None:
-                return members, None, None, spent
-            return members, last.id, profiles.sources_of(last), spent
+                return members, None, None
+            return members, last.id, profiles.sources_of(last)
 
-        members, last_id, sources, spent = await database.read(look)
+        members, last_id, sources = await database.read(look)
         digest = profiles.digest_of(members)
         if not members or digest in (sources, self._profile_tried.get(scope)):
             return ""
         agents = self._settings.agents
-        if spent + cost_of(members) > agents.max_tokens_per_day:
-            return "agents.max_tokens_per_day is reached"
         if self._profiler is None:
             self._profiler = make_model(agents)
-        text, tokens = await ask_for_profile(self._profiler, members)
-        await self._spend_on_profile(number, tokens)
+        cost, most = cost_of(members), agents.max_tokens_per_day
+        reserved = await database.write(
+            lambda c: spending.reserve(c, number, self._time(c), cost, most)
+        )
+        if reserved is None:
+            return "agents.max_tokens_per_day is reached"
+        tokens = 0
+        try:
+            text, tokens = await ask_for_profile(self._profiler, members)
+        except Unavailable as error:
+            tokens = error.tokens
+            raise
+        finally:
+            await database.write(lambda c: spending.correct(c, number, reserved, tokens))
         try:
             sentences = read_profile(text, members)
         except Unreadable:
@@ -150,11 +158,6 @@ class Profiling(Engine):
             decode=lambda _, answer: revive(Receipt, answer),
         )
         return ""
-
-    async def _spend_on_profile(self, number: int, tokens: int) -> None:
-        if tokens:
-            database = await self._open()
-            await database.write(lambda c: spending.add(c, number, self._time(c), tokens=tokens))
 
 
 def _keep(

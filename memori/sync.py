@@ -226,4 +226,10 @@ def _close_all() -> None:
         try:
             memori.close_within(max(0.1, deadline - time.monotonic()))
         except (MemoriError, TimeoutError, RuntimeError) as error:
-            _log.warning("a memori database was not closed at exit: %s", error)
+            # A TimeoutError has no words of its own.
+            reason = str(error) or (
+                f"it took longer than {_EXIT_SECONDS} seconds; another program may be writing to it"
+                if isinstance(error, TimeoutError)
+                else type(error).__name__
+            )
+            _log.warning("a memori database was not closed at exit: %s", reason)

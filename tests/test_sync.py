@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from conftest import Clock, TestDatabase
 
-from memori import Closed, Memori, NotFound, Turn, loop
+from memori import Closed, Memori, NotFound, Turn, loop, sync
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="fork is POSIX")
@@ -328,3 +328,26 @@ def test_many_objects_come_and_go_without_leaving_threads(shared_database: TestD
     while threading.active_count() > before and time.monotonic() < deadline:
         time.sleep(0.01)
     assert threading.active_count() <= before
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (TimeoutError(), "it took longer than 2.5 seconds; another program may be writing to it"),
+        (RuntimeError(), "RuntimeError"),
+        (RuntimeError("the loop is gone"), "the loop is gone"),
+    ],
+)
+def test_what_kept_a_database_open_at_exit_is_named(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    with Memori("sqlite:///:memory:") as memori:
+        monkeypatch.setattr(sync, "_open", {memori})
+        monkeypatch.setattr(memori, "close_within", fail)
+        sync._close_all()
+    assert [record.getMessage() for record in caplog.records] == [
+        f"a memori database was not closed at exit: {said}"
+    ]

@@ -97,7 +97,7 @@ def _what(hit: Hit) -> str:
     by_kind = hit.speaker or hit.role if hit.kind == "turn" else hit.category
     what = by_kind or hit.kind
     if hit.superseded_by is not None:
-        return f"{what}, superseded"
+        return f"{what}, superseded{' in part' if hit.holds_partly else ''}"
     return f"{what}, uncertain" if hit.metadata.get("uncertain") is True else what
 
 

@@ -39,6 +39,7 @@ _NEGATIONS = frozenset(
     wouldnt hasnt havent hadnt shouldnt
     """.split()
 )
+_WHEN = frozenset({"always", "never"})
 #: Say that something has come to an end, which denies that it goes on.
 _ENDINGS = frozenset({"stopped", "quit", "anymore", "longer", "former", "formerly"})
 _OPPOSITES = (
@@ -130,7 +131,9 @@ def find_pairs(statements: Sequence[Statement]) -> list[Pair]:
     return found
 
 
-def say_the_same(one: str, other: str, share: float = DUPLICATE_SHARE) -> bool:
+def say_the_same(
+    one: str, other: str, share: float = DUPLICATE_SHARE, *, in_order: bool = False
+) -> bool:
     """Whether two texts say nearly the same.
 
     Args:
@@ -138,13 +141,29 @@ def say_the_same(one: str, other: str, share: float = DUPLICATE_SHARE) -> bool:
         other: another text.
         share: how much of their words they must have in common, 0 to 1; numbers and denials must
             agree in any case.
+        in_order: what they have in common must come in the same order, so that "Ana reports to
+            Ben" and "Ben reports to Ana" are two things.
     """
-    a, b = (_read(Statement(id="", text=text, said_at=datetime.min)) for text in (one, other))
+    a, b = _read_text(one), _read_text(other)
     either = a.content | b.content
     if not either or a.numbers != b.numbers or (a.denies, a.ended) != (b.denies, b.ended):
         return False
     shared = a.content & b.content
-    return len(shared) >= share * len(either) and _opposites(a, b, shared) is None
+    if len(shared) < share * len(either) or _opposites(a, b, shared) is not None:
+        return False
+    return not in_order or _in_order(a, shared) == _in_order(b, shared)
+
+
+def say_always_and_never(one: str, other: str) -> bool:
+    """Whether one text says "always" of what the other says "never" of, in the same words."""
+    a, b = _read_text(one), _read_text(other)
+    when = [_WHEN.intersection(each.words) for each in (a, b)]
+    if sorted(map(sorted, when)) != [["always"], ["never"]] or a.ended or b.ended:
+        return False
+    if any(not (_NEGATIONS - _WHEN).isdisjoint(each.words) for each in (a, b)):
+        return False
+    said = _in_order(a, a.content)
+    return bool(said) and said == _in_order(b, b.content)
 
 
 def find_stale(statements: Sequence[Statement], now: datetime) -> list[Stale]:
@@ -171,6 +190,16 @@ def _read(statement: Statement) -> _Words:
         not _NEGATIONS.isdisjoint(words),
         not _ENDINGS.isdisjoint(words),
     )
+
+
+def _read_text(text: str) -> _Words:
+    return _read(Statement(id="", text=text, said_at=datetime.min))
+
+
+def _in_order(read: _Words, wanted: frozenset[str]) -> list[str]:
+    """The wanted stems and the numbers of a statement, in the order they were said."""
+    stems = ((word, stem(word)) for word in read.words)
+    return [each for word, each in stems if each in wanted or word in read.numbers]
 
 
 def _near(read: Sequence[_Words]) -> Iterator[tuple[_Words, _Words]]:

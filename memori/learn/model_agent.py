@@ -64,6 +64,9 @@ class ModelAgent:
         except Unreadable:
             trouble = "the model's answer is not what was asked for"
             raise Unavailable(trouble, answer.tokens) from None
+        except Exception as error:  # it is paid for, whatever is in it
+            trouble = f"the model's answer cannot be read: {type(error).__name__}"
+            raise Unavailable(trouble, answer.tokens) from None
 
 
 def _batches(heard: Sequence[Heard]) -> Iterator[Sequence[Heard]]:

@@ -36,6 +36,8 @@ _MAX_THOUGHT_TOKENS = 16_000
 #: How a server is asked, each next way if it refuses the one before: by the schema, and within the
 #: limit of tokens. A server of an old interface, or a small context, may refuse both.
 _WAYS = ((True, True), (False, True), (False, False))
+#: No call costs more tokens, whatever a provider says.
+_MOST_TOKENS = 10_000_000
 _TOOL = "keep_memories"
 _OPENAI, _ANTHROPIC = "https://api.openai.com/v1", "https://api.anthropic.com"
 _ANTHROPIC_VERSION = "2023-06-01"
@@ -136,11 +138,12 @@ class _Chat(_SchemaFirst):
         if schema is not None:
             body["response_format"] = _response_format(schema)
         answer = _post(self._url, self._headers, body)
+        tokens = _tokens(answer, "prompt_tokens", "completion_tokens")
         try:
             text = answer["choices"][0]["message"]["content"] or ""
         except (KeyError, IndexError, TypeError):
-            raise Unavailable("the provider's answer holds no message") from None
-        return Answer(str(text), _tokens(answer, "prompt_tokens", "completion_tokens"))
+            raise Unavailable("the provider's answer holds no message", tokens) from None
+        return Answer(str(text), tokens)
 
 
 class _Anthropic:
@@ -169,14 +172,18 @@ class _Anthropic:
             answer = _post(self._url, self._headers, body)
         except Refused as error:
             raise Unavailable(str(error)) from None
+        tokens = _tokens(answer, "input_tokens", "output_tokens")
         pieces: list[str] = []
-        for block in answer.get("content") or ():
-            given = cast("Mapping[str, Any]", block)
-            if given.get("type") == "tool_use":
-                pieces = [json.dumps(given.get("input"))]
-                break
-            pieces.append(str(given.get("text", "")))
-        return Answer("".join(pieces), _tokens(answer, "input_tokens", "output_tokens"))
+        try:
+            for block in answer.get("content") or ():
+                given = cast("Mapping[str, Any]", block)
+                if given.get("type") == "tool_use":
+                    pieces = [json.dumps(given.get("input"))]
+                    break
+                pieces.append(str(given.get("text", "")))
+        except (AttributeError, TypeError):
+            raise Unavailable("the provider's answer holds no message", tokens) from None
+        return Answer("".join(pieces), tokens)
 
 
 class _LiteLLM(_SchemaFirst):
@@ -216,8 +223,7 @@ class _LiteLLM(_SchemaFirst):
             if getattr(error, "status_code", None) in _REFUSES_SCHEMA:
                 raise Refused(f"{trouble}; check agents.model and the address") from None
             raise Unavailable(trouble) from None
-        tokens = getattr(getattr(answer, "usage", None), "total_tokens", 0) or 0
-        return Answer(text, int(tokens))
+        return Answer(text, _count(getattr(getattr(answer, "usage", None), "total_tokens", 0)))
 
 
 async def ask_in_background(
@@ -240,7 +246,7 @@ async def ask_in_background(
             answer = await asyncio.wrap_future(asked)
     except TimeoutError:
         raise Unavailable("the provider did not answer in time") from None
-    tokens = answer.tokens or estimate_tokens(task + said + answer.text)
+    tokens = min(answer.tokens, _MOST_TOKENS) or estimate_tokens(task + said + answer.text)
     return replace(answer, tokens=tokens)
 
 
@@ -288,7 +294,7 @@ def _post(url: str, headers: Mapping[str, str], body: Mapping[str, Any]) -> dict
         raise Unavailable(f"the provider did not answer: {type(error).__name__}") from None
     try:
         value = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Unavailable("the provider's answer is not JSON") from None
     if not isinstance(value, dict):
         raise Unavailable("the provider's answer is not a JSON object")
@@ -324,5 +330,9 @@ def _tokens(answer: Mapping[str, Any], *names: str) -> int:
     usage = answer.get("usage")
     if not isinstance(usage, Mapping):
         return 0
-    counted = [cast("Mapping[str, Any]", usage).get(name) for name in names]
-    return sum(number for number in counted if isinstance(number, int))
+    return sum(_count(cast("Mapping[str, Any]", usage).get(name)) for name in names)
+
+
+def _count(given: Any) -> int:
+    """A number of tokens as a provider says it, 0 where it is none."""
+    return min(max(given, 0), _MOST_TOKENS) if type(given) is int else 0

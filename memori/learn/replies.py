@@ -79,14 +79,17 @@ def read_reply(text: str, heard: Sequence[Heard]) -> list[Learnt]:
         heard: the turns it was given, numbered from 1.
 
     Raises:
-        Unreadable: there is no list of memories in it.
+        Unreadable: there is no list of memories in it, or no memory in the list is as asked.
     """
     value = find_json(text)
     given: Any = value.get("memories") if isinstance(value, Mapping) else value  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
     if not isinstance(given, list):
         raise Unreadable
-    made = (_memory(each, heard) for each in cast("list[Any]", given)[:_MOST])
-    return [learnt for learnt in made if learnt is not None]
+    made = [_memory(each, heard) for each in cast("list[Any]", given)[:_MOST]]
+    read = [learnt for learnt in made if learnt is not None]
+    if made and not read:
+        raise Unreadable
+    return read
 
 
 def find_json(text: str) -> Any:
@@ -99,7 +102,7 @@ def find_json(text: str) -> Any:
         for attempt in (candidate, _TRAILING_COMMA.sub(r"\1", candidate)):
             try:
                 return json.loads(attempt)
-            except ValueError:
+            except (ValueError, RecursionError):  # or brackets nested without an end
                 continue
     raise Unreadable
 
@@ -125,7 +128,7 @@ def _memory(given: Any, heard: Sequence[Heard]) -> Learnt | None:
     if category not in CATEGORIES or not isinstance(numbers, list):
         return None
     # A statement that names no turn that was given is nobody's.
-    said = [n for n in cast("list[Any]", numbers) if isinstance(n, int) and 1 <= n <= len(heard)]
+    said = [n for n in cast("list[Any]", numbers) if type(n) is int and 1 <= n <= len(heard)]
     if not said:
         return None
     return Learnt(

@@ -8,7 +8,7 @@ from dataclasses import replace
 from memori.learn.learnt import Extracted, Heard, Learnt
 from memori.learn.names import Names
 from memori.learn.rules import learn_from
-from memori.store.jobs import LEARNT_FROM
+from memori.store.jobs import is_learnt_from
 
 
 class RuleAgent:
@@ -33,7 +33,7 @@ class RuleAgent:
         learnt = [
             each
             for turn in heard
-            if turn.role == "user" and turn.source in LEARNT_FROM
+            if is_learnt_from(turn.role, turn.source)
             for each in learn_from(turn)
         ]
         if self._names is not None and learnt:

@@ -242,13 +242,14 @@ def _with_alike(
     ]
 
 
-def _gone(connection: Connection, items: Iterable[Found]) -> dict[tuple[int, Place], Successor]:
+def _gone(connection: Connection, items: Sequence[Found]) -> dict[tuple[int, Place], Successor]:
     """By scope and place: the turns whose statement no longer holds, and what does."""
-    return {
-        (scope.scope_id, place): successor
-        for scope, places in by_scope(items, TurnGlimpse).items()
-        for place, successor in successors_of(connection, scope.scope_id, places).items()
-    }
+    shown = by_scope(items, MemoryGlimpse)
+    gone: dict[tuple[int, Place], Successor] = {}
+    for scope, places in by_scope(items, TurnGlimpse).items():
+        found = successors_of(connection, scope.scope_id, places, shown.get(scope, ()))
+        gone |= {(scope.scope_id, place): successor for place, successor in found.items()}
+    return gone
 
 
 def _naming_successors(
@@ -259,7 +260,9 @@ def _naming_successors(
         return hits
     keys = [(item.scope.scope_id, item.place) for item, _, _ in shown]
     return [
-        replace(hit, superseded_by=gone[key].id) if key in gone else hit
+        replace(hit, superseded_by=gone[key].id, holds_partly=gone[key].of_part)
+        if key in gone
+        else hit
         for key, hit in zip(keys, hits, strict=True)
     ]
 

@@ -34,7 +34,8 @@ def sized_line(hit: Hit) -> Line:
         label = _label(hit.category, hit.source, hit.metadata)
         return _line(hit.valid_from or hit.at, label, hit.text)
     label = f"said by {name(hit.speaker or hit.role or hit.source)}"
-    label += " · no longer holds" if hit.superseded_by is not None else ""
+    if hit.superseded_by is not None:
+        label += " · part no longer holds" if hit.holds_partly else " · no longer holds"
     return _line(hit.at, label, hit.text)
 
 

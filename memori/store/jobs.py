@@ -84,6 +84,11 @@ class LostLease(Exception):
     """Another worker has a job by now, or it was purged: what was made of it is dropped."""
 
 
+def is_learnt_from(role: str, source: str) -> bool:
+    """Whether a person said a turn; what others say only helps to understand it."""
+    return role == "user" and source in LEARNT_FROM
+
+
 def enqueue(w: Write, session_no: int, first_seq: int, last_seq: int, *, drop: bool) -> None:
     """Ask for turns just written to be learnt from, and with `drop` to be deleted then."""
     _INSERT.run(

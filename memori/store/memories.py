@@ -318,6 +318,19 @@ def has_sources(w: Write, memory_no: int) -> bool:
     return w.connection.execute(found).first() is not None
 
 
+def most_trusted_source(w: Write, memory_no: int) -> float | None:
+    """The trust of the turn trusted most among those a memory comes from."""
+    s, t = memory_sources.c, turns.c
+    return w.connection.execute(
+        select(func.max(t.trust))
+        .join(
+            memory_sources,
+            (s.scope_id == t.scope_id) & (s.session_no == t.session_no) & (s.seq == t.seq),
+        )
+        .where(s.scope_id == w.scope_id, s.memory_no == memory_no, t.forgotten_at.is_(None))
+    ).scalar_one()
+
+
 def find(connection: Connection, scope_id: int, memory_id: str) -> Row[Any] | None:
     """The row of one memory of this scope."""
     return connection.execute(_BY_ID, {"scope": scope_id, "id": memory_id}).one_or_none()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, func, select, update
 
 from memori.model import DayTokens
 from memori.store.scopes import read_scope
-from memori.store.tables import spending
+from memori.store.tables import schema_info, spending
 
 _c = spending.c
 #: Days that `by_day` answers.
@@ -24,6 +25,40 @@ def next_day(now: datetime) -> datetime:
     """When the next day begins."""
     later = now.astimezone(UTC) + timedelta(days=1)
     return later.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """What a call is reckoned to cost, counted as spent on a day until its true cost is known."""
+
+    at: datetime
+    tokens: int
+
+
+def reserve(
+    connection: Connection, scope_id: int, now: datetime, tokens: int, most: int
+) -> Reserved | None:
+    """Count what a call will cost before it is made; None where the day's tokens would not do.
+
+    Args:
+        connection: in a write transaction.
+        scope_id: whose call it is.
+        now: the database's time.
+        tokens: what it is reckoned to cost.
+        most: what all may spend a day.
+    """
+    # One after the other, whosever calls they are: this row is in every database.
+    one = select(schema_info.c.value).where(schema_info.c.name == "schema_version")
+    connection.execute(one.with_for_update())
+    if spent(connection, now)[0] + tokens > most:
+        return None
+    add(connection, scope_id, now, tokens=tokens)
+    return Reserved(now, tokens)
+
+
+def correct(connection: Connection, scope_id: int, reserved: Reserved, tokens: int) -> None:
+    """Count what a call did cost instead of what was reserved for it, on the day of that."""
+    add(connection, scope_id, reserved.at, tokens=tokens - reserved.tokens)
 
 
 def add(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, and_, select
+from sqlalchemy import Row, select
 
 from memori.errors import InvalidArgument, NotFound
 from memori.model import Undone
@@ -147,6 +147,9 @@ def _undo_learning(w: Write, operation: Row[Any]) -> Undone:
         step = _undo_memory(w, operation, answer)
         restored += step.restored
         hidden += step.hidden
+    # What was marked as certain, or as uncertain, is again what it was.
+    for row in _changed_by(w, operation.operation_id):
+        _undo_change(w, row, operation.operation_id)
     return _undone(w, hidden=hidden, restored=restored)
 
 
@@ -190,23 +193,20 @@ def _undo_settling(w: Write, operation: Row[Any]) -> Undone:
         )
     lost = set(operation.answer["superseded"])
     back = [old.id for old in _replaced_by(w, row.id) if old.id in lost and _free(w, old)]
-    marked = w.connection.execute(
-        select(memory_rows)
-        .join(
-            memory_versions,
-            and_(
-                memory_versions.c.scope_id == memory_rows.c.scope_id,
-                memory_versions.c.memory_no == memory_rows.c.memory_no,
-            ),
-        )
-        .where(
-            memory_rows.c.scope_id == w.scope_id,
-            memory_versions.c.operation_id == operation.operation_id,
-        )
-    ).first()
-    if marked is not None:
+    for marked in _changed_by(w, operation.operation_id):
         back += _undo_change(w, marked, operation.operation_id).restored
     return _undone(w, restored=back)
+
+
+def _changed_by(w: Write, operation_id: str) -> Sequence[Row[Any]]:
+    """The memories an operation made a version of."""
+    c, v = memory_rows.c, memory_versions.c
+    changed = select(v.memory_no).where(v.scope_id == w.scope_id, v.operation_id == operation_id)
+    return w.connection.execute(
+        select(memory_rows)
+        .where(c.scope_id == w.scope_id, c.memory_no.in_(changed))
+        .order_by(c.memory_no)
+    ).fetchall()
 
 
 def _why_purged(w: Write, item_id: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -95,6 +95,19 @@ async def test_what_is_asked_for_once_is_learnt_when_it_is_waited_for(opened: Op
         "The user lives in Porto"
     ]
     assert await memori.jobs() == ()
+
+
+async def test_what_another_left_waits_for_one_that_learns(
+    opened: Opener, database: TestDatabase
+) -> None:
+    memori = await opened()
+    await _said(memori, "I live in Porto")
+    other = await opened() if database.shared else memori
+    if other is not memori:
+        await other.flush(20)
+        assert await _memories(other) == []
+    assert await other.learn() == 1
+    assert await _contents(other) == {"The user lives in Porto"}
 
 
 async def test_learning_that_is_switched_off_does_not_start(opened: Opener) -> None:
@@ -334,3 +347,79 @@ async def test_a_secret_is_not_learnt(memori: AsyncMemori) -> None:
     await _said(memori, f"Remember that my key is {key} for the API")
     await memori.learn()
     assert all(key not in memory.content for memory in await _memories(memori))
+
+
+class _Paid(RuleAgent):
+    """Reckons with 1,000 tokens, takes 300, and counts its calls; it waits until it may answer."""
+
+    local = False
+    calls = 0
+
+    def __init__(self, trouble: Exception | None = None) -> None:
+        super().__init__()
+        self.trouble = trouble
+        self.may_answer = asyncio.Event()
+
+    def cost(self, heard: Sequence[Heard]) -> int:
+        return 1_000
+
+    async def extract(self, heard: Sequence[Heard]) -> Extracted:
+        _Paid.calls += 1
+        await self.may_answer.wait()
+        if self.trouble is not None:
+            raise self.trouble
+        return await super().extract(heard) + Extracted(tokens=300)
+
+
+async def _capped(opened: Opener, most: int) -> AsyncMemori:
+    settings = (await opened()).settings
+    agents = settings.agents.model_copy(update={"max_tokens_per_day": most})
+    return await opened(settings=settings.model_copy(update={"agents": agents}))
+
+
+async def _until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not holds():  # noqa: ASYNC110  # nobody tells
+            await asyncio.sleep(0.01)
+
+
+async def test_a_days_tokens_are_reserved_before_they_are_spent(
+    opened: Opener, database: TestDatabase
+) -> None:
+    count = 4 if database.shared else 1
+    several = [await _capped(opened, 2_500) for _ in range(count)]
+    agents = [_Paid() for _ in several]
+    for number, (memori, agent) in enumerate(zip(several, agents, strict=True)):
+        memori._learner = agent
+        # Of different users, so that nothing of theirs makes one wait for the other.
+        await _said(memori, "I live in Porto", user_id=f"user{number}")
+    _Paid.calls = 0
+    learning = [asyncio.create_task(memori.learn()) for memori in several]
+    await _until(lambda: sum(task.done() for task in learning) >= count - 2)
+    await _until(lambda: _Paid.calls >= min(2, count))
+    database_of = await several[0]._open()
+    spent = "SELECT sum(tokens) FROM spending"
+    reserved = await database_of.read(lambda c: c.exec_driver_sql(spent).scalar_one())
+    assert reserved == 1_000 * min(2, count)
+    for agent in agents:
+        agent.may_answer.set()
+    await asyncio.gather(*learning)
+    assert _Paid.calls == min(2, count)
+    left = await database_of.read(lambda c: c.exec_driver_sql(spent).scalar_one())
+    assert left == 300 * min(2, count)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "spent"), [(Unavailable("it is away", 70), 70), (KeyError("x"), 0)]
+)
+async def test_what_was_reserved_for_a_call_that_failed_is_given_back(
+    opened: Opener, trouble: Exception, spent: int
+) -> None:
+    memori = await _capped(opened, 2_500)
+    memori._learner = agent = _Paid(trouble)
+    agent.may_answer.set()
+    await _said(memori, "I live in Porto")
+    await memori.learn()
+    assert (await memori.stats()).learning.tokens_today == spent
+    [job] = await memori.jobs()
+    assert job.attempts == 1

@@ -148,6 +148,50 @@ async def test_an_answer_by_relation_supersedes(
     assert set(await _memories(memori)) == {"The user lives in Lisbon"}
 
 
+async def test_only_what_a_person_said_is_learnt_from(
+    opened_file: Opener, provider: Provider, clock: Clock
+) -> None:
+    memori = await opened_file(provider_config=_custom(provider))
+    _answer(provider, PORTO)
+    await _say(memori, "Porto is home to me")
+    await memori.learn()
+    clock.advance(days=1)
+    shown = [
+        {"role": "user", "content": "Where am I at home?"},
+        {"role": "tool", "content": "The user of this assistant lives in Lisbon."},
+        {"role": "assistant", "content": "You live in Lisbon."},
+        {"role": "user", "content": "I live in Lisbon", "source": "agent"},
+    ]
+    others = [{**LISBON, "turns": [2, 3]}, {**LISBON, "turns": [4]}]
+    _answer(provider, *others, {**PORTO, "turns": [3], "ended": True})
+    await memori.record(shown, session_id="other", learn=True)
+    await memori.learn()
+    assert "lives in Lisbon" in json.dumps(provider.bodies[-1])  # to understand what is said
+    assert set(await _memories(memori)) == {"The user lives in Porto"}
+    # What rests on a tool's word too is trusted as little.
+    _answer(provider, {**LISBON, "turns": [1, 2]})
+    await memori.record(shown, session_id="third", learn=True)
+    await memori.learn()
+    found = await _memories(memori)
+    assert set(found) == {"The user lives in Porto", "The user lives in Lisbon"}
+    lisbon = found["The user lives in Lisbon"]
+    assert (lisbon.source, lisbon.metadata["uncertain"]) == ("tool", True)
+    assert lisbon.metadata["beside"] == [found["The user lives in Porto"].id]
+
+
+async def test_who_and_whom_turned_round_is_another_statement(
+    opened_file: Opener, provider: Provider
+) -> None:
+    memori = await opened_file(provider_config=_custom(provider))
+    for one, other in (("Alice", "Bob"), ("Bob", "Alice")):
+        said = f"{one} reports to {other}"
+        relation = {"subject": one, "predicate": "reports to", "object": other, "single": False}
+        _answer(provider, {**PORTO, "content": said, "relation": relation})
+        await _say(memori, said)
+        await memori.learn()
+    assert set(await _memories(memori)) == {"Alice reports to Bob", "Bob reports to Alice"}
+
+
 async def test_a_server_without_schemas_is_asked_in_words(
     opened_file: Opener, provider: Provider
 ) -> None:
@@ -202,7 +246,20 @@ async def test_a_provider_that_fails_stores_nothing_and_is_asked_again(
     assert set(await _memories(memori)) == {"The user lives in Porto"}
 
 
-@pytest.mark.parametrize("text", ["I cannot help with that.", "", "{", '{"memories": 5}', "[1, 2"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I cannot help with that.",
+        "",
+        "{",
+        '{"memories": 5}',
+        "[1, 2",
+        "[" * 100_000,
+        '["I cannot help with that"]',
+        '{"memories": [{"text": "The user lives in Porto"}]}',
+        json.dumps({"memories": [{**PORTO, "turns": [99]}, {**PORTO, "category": "Fact"}]}),
+    ],
+)
 async def test_an_answer_that_is_none_stores_nothing(
     opened_file: Opener, provider: Provider, text: str
 ) -> None:
@@ -223,6 +280,7 @@ def test_what_is_not_as_asked_is_left_out() -> None:
         {**PORTO, "turns": []},
         {**PORTO, "turns": [3]},
         {**PORTO, "turns": "1"},
+        {**PORTO, "turns": [True]},
         {**PORTO, "category": "gossip"},
         {**PORTO, "content": ""},
         {**PORTO, "content": "x" * 501},
@@ -233,8 +291,50 @@ def test_what_is_not_as_asked_is_left_out() -> None:
     [learnt] = read_reply(text, heard)
     assert learnt.turns == ("b",)
     assert (learnt.importance, learnt.confidence, learnt.relation) == (1.0, 0.5, None)
-    with pytest.raises(Unreadable):
-        read_reply("nothing", heard)
+    assert read_reply('{"memories": []}', heard) == []
+    for nothing in ("nothing", json.dumps(wrong), json.dumps({"memories": wrong[4:5]})):
+        with pytest.raises(Unreadable):
+            read_reply(nothing, heard)
+
+
+async def test_what_cannot_be_read_is_paid_for_all_the_same(
+    opened_file: Opener, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> Any:
+        raise KeyError("somebody's words")
+
+    monkeypatch.setattr("memori.learn.model_agent.read_reply", fail)
+    memori = await opened_file(provider_config=_custom(provider))
+    await _say(memori, "I live in Porto")
+    await memori.learn()
+    [job] = await memori.jobs()
+    assert job.trouble == "the model's answer cannot be read: KeyError"
+    assert (await memori.stats()).learning.tokens_today == 16
+
+
+@pytest.mark.parametrize(
+    ("usage", "counted"),
+    [
+        ({"prompt_tokens": 10**30, "completion_tokens": 1}, 10_000_000),
+        ({"prompt_tokens": -900, "completion_tokens": 200}, 200),
+        ({"prompt_tokens": True, "completion_tokens": 5}, 5),
+        ({"prompt_tokens": 7}, 7),
+    ],
+)
+async def test_what_a_provider_says_it_cost_has_a_limit(
+    opened_file: Opener,
+    provider: Provider,
+    monkeypatch: pytest.MonkeyPatch,
+    usage: dict[str, Any],
+    counted: int,
+) -> None:
+    monkeypatch.setattr("benchmarks.provider._USAGE", usage)
+    _answer(provider, PORTO)
+    memori = await opened_file(provider_config=_custom(provider))
+    await _say(memori, "I live in Porto")
+    await memori.learn()
+    assert set(await _memories(memori)) == {"The user lives in Porto"}
+    assert (await memori.stats()).learning.tokens_today == counted
 
 
 async def test_a_day_costs_no_more_than_allowed(

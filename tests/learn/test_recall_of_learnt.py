@@ -58,3 +58,28 @@ async def test_a_turn_that_says_something_else_besides_still_holds(
     await memori.learn()
     turns = [hit for hit in await memori.recall("Porto") if hit.kind == "turn"]
     assert [hit.superseded_by for hit in turns] == [None]
+
+
+async def test_a_turn_of_which_a_part_no_longer_holds_says_so_beside_what_does(
+    memori: AsyncMemori, clock: Clock
+) -> None:
+    said = ["I live in Porto and I love fado music.", "I moved to Lisbon.", "I moved to Faro."]
+    for number, text in enumerate(said):
+        await memori.record(
+            [{"role": "user", "content": text}], session_id=f"s{number}", learn=True
+        )
+        await memori.learn()
+        clock.advance(days=1)
+        hits = await memori.recall("Where do I live? Porto?")
+        texts = [hit.text for hit in hits]
+        if not number:
+            assert [hit.superseded_by for hit in hits] == [None]
+            continue
+        porto = hits[texts.index(said[0])]
+        holds = hits[texts.index(f"The user lives in {text.split()[-1][:-1]}")]
+        assert texts.index(holds.text) < texts.index(said[0])
+        assert (porto.superseded_by, porto.holds_partly) == (holds.id, True)
+        assert "said by user · part no longer holds]" in line_of(porto)
+    # A turn whose only statement was replaced twice is behind what holds in the end.
+    [lisbon] = [hit for hit in await memori.recall("Do I live in Lisbon?") if hit.text == said[1]]
+    assert (lisbon.superseded_by, lisbon.holds_partly) == (holds.id, False)
