@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from weakref import WeakValueDictionary
@@ -15,6 +16,7 @@ from weakref import WeakValueDictionary
 from memori.activity import acting_as
 from memori.api import AsyncMemori
 from memori.errors import MemoriError, OperationConflict
+from memori.intake import storable_turn
 from memori.intercept.spool import Exchange, Spool
 from memori.intercept.trouble import Troubles
 from memori.model import Scope
@@ -51,6 +53,7 @@ class Recorder:
 
     def add(self, exchange: Exchange) -> None:
         """Write an exchange; those of one scope are written in the order they come."""
+        exchange = _storable(exchange)
         task = asyncio.create_task(self._write(exchange))
         self._pending[task] = exchange
         task.add_done_callback(lambda done: self._pending.pop(done, None))
@@ -114,7 +117,7 @@ class Recorder:
         if _in_pause(exchange, await self._engine.pauses(**where)):
             return  # however late it is written
         with acting_as(_provider(exchange)):
-            await self._engine.record(
+            receipts = await self._engine.record(
                 exchange.turns,
                 session_id=exchange.session_id,
                 agent_id=exchange.agent_id,
@@ -123,7 +126,13 @@ class Recorder:
                 operation_id=exchange.operation_id,
                 **where,
             )
-        self.recorded += 1
+        refused = next((each.reason for each in receipts if each.status == "rejected"), None)
+        if refused is not None:
+            self._troubles.report("rejected", "a turn of an exchange was not kept", refused)
+        else:
+            self._troubles.clear("rejected")
+        if any(each.status != "rejected" for each in receipts):
+            self.recorded += 1
 
     def _keep(self, exchange: Exchange) -> None:
         if self._spool is None:
@@ -148,7 +157,7 @@ class Recorder:
             if exchange.operation_id in being_written:
                 continue
             try:
-                await self._record(exchange)
+                await self._record(_storable(exchange))
             except OperationConflict:
                 pass  # it was recorded before it was spooled, and reads differently now
             except Exception as error:  # whatever it is, the exchange stays in the spool
@@ -157,6 +166,12 @@ class Recorder:
             spool.drop(exchange.operation_id)
             self._troubles.clear(_KIND)
         return not being_written
+
+
+def _storable(exchange: Exchange) -> Exchange:
+    """An exchange that the store takes: what happened is not refused for how it reads."""
+    said = (turn for turn in exchange.turns if str(turn["content"]).strip())
+    return replace(exchange, turns=tuple(storable_turn(turn) for turn in said))
 
 
 def _in_pause(exchange: Exchange, pauses: Sequence[Pause]) -> bool:
