@@ -12,6 +12,7 @@ import pytest
 from intercepted import Enable, said, turns_of
 
 from benchmarks.provider import Provider
+from memori import load_settings
 from memori.intake import storable_turn
 from memori.intercept import recording
 from memori.model import MAX_TURN_BYTES
@@ -296,6 +297,12 @@ def test_where_nothing_may_be_kept_it_is_said(
     assert "nothing of this conversation is kept" in trouble
     assert memori.status().recorded == 0
     assert memori.stats().turns == 0
+    monkeypatch.delenv("MEMORI_RETENTION__STORE_TURNS")
+    monkeypatch.setattr(memori._interceptor().engine, "_settings", load_settings())
+    _chat(client, "My dog is called Rex")
+    memori.flush()
+    assert memori.status().troubles == ()
+    assert memori.status().recorded == 1
 
 
 def test_stats_count_the_tokens_that_were_sent_along_for_each_user(
