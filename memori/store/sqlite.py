@@ -31,7 +31,7 @@ from memori.errors import Closed, ConfigurationError, StoreBusy, StoreUnavailabl
 from memori.model import Scope
 from memori.store.migrate import migrate, upgrade_statements
 from memori.store.naming import use_prefix
-from memori.store.opened import OpenedFile
+from memori.store.opened import OpenedFile, identity
 from memori.store.places import warn_once
 from memori.store.url import DatabaseUrl
 
@@ -199,6 +199,7 @@ class SqliteDatabase:
                 )
             if self.path is not None:
                 warn_once(self.path)
+            begun = None if self.path is None else identity(str(self.path))
             self._writer = await self._connect("BEGIN IMMEDIATE", self.path)
             await self._retrying(self._writer, partial(migrate, path=self.path, allowed=allowed))
             # A database in memory belongs to its one connection.
@@ -206,6 +207,8 @@ class SqliteDatabase:
                 self._writer if self.path is None else await self._connect("BEGIN", self.path)
             )
             if self.path is not None:
+                if identity(str(self.path)) != begun:  # the two may not have the same file
+                    raise StoreUnavailable("the file was replaced meanwhile; try again")
                 self._file = OpenedFile(self.path)
                 self._writer.guard = self._check_file
         except (OSError, sqlite3.Error, DatabaseError, StoreUnavailable) as error:

@@ -8,12 +8,13 @@ import shutil
 import sqlite3
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import TestDatabase
 from sqlalchemy import Connection, text
 
-from memori import AsyncMemori, StoreUnavailable
+from memori import AsyncMemori, ConfigurationError, StoreUnavailable
 from memori.config import DatabaseSettings
 from memori.store import opened, sqlite
 from memori.store.database import make_database
@@ -230,6 +231,25 @@ async def test_several_objects_come_together_on_one_new_file(file_database: Test
         for each in (one, other):
             assert await _contents(each) == ["Ana has a cat", "Ana has a horse"]
     assert _rows(path) == ["Ana has a cat", "Ana has a horse"]
+
+
+async def test_a_file_deleted_while_it_is_opened_is_an_error(
+    file_database: TestDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, migrate = _path(file_database), sqlite.migrate
+
+    def migrate_and_lose(connection: Connection, **given: Any) -> None:
+        migrate(connection, **given)
+        _remove(path)
+
+    memori = AsyncMemori(file_database.url)
+    with monkeypatch.context() as patched:
+        patched.setattr(sqlite, "migrate", migrate_and_lose)
+        with pytest.raises(ConfigurationError, match="replaced meanwhile"):
+            await memori.open()
+    await memori.remember("Ana has a cat")
+    await memori.close()
+    assert _rows(path) == ["Ana has a cat"]
 
 
 async def test_closing_while_the_file_is_gone_makes_none(file_database: TestDatabase) -> None:
