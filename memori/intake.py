@@ -46,6 +46,11 @@ _ROLE_SOURCE: Mapping[str, Source] = {
 }
 #: What binary content is told by: control characters that no text has, and undecodable bytes.
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\ufffd]")
+#: Those of them that mean nothing in a text, so that it loses nothing without them.
+_MEANINGLESS = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+_BINARY = "[binary content]"
+#: A text shorter than this is no file that somebody sent as text.
+_SHORT = 64
 
 
 class Rejected(Exception):
@@ -289,6 +294,67 @@ def prepare_turn(
         quarantined=trust < QUARANTINE_BELOW and looks_like_instruction(text),
         redacted=tuple(cleaner.kinds),
     )
+
+
+def storable_turn(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A turn of a conversation that happened, with what cannot be stored of it made storable.
+
+    Control characters without a meaning are dropped, binary content is named, and a text over the
+    limit is cut; `metadata` says so, with the length in characters that the text had.
+
+    Args:
+        given: a turn as `AsyncMemori.record` takes it, whose content is text.
+
+    Returns:
+        The same turn when there is nothing to change.
+    """
+    content = str(given["content"])
+    metadata: Mapping[str, Any] = given.get("metadata") or {}
+    text, said = _MEANINGLESS.sub("", content), dict[str, Any]()
+    zeros = content.count("\x00")  # in between they make UTF-16 of a text, not a file
+    if (len(_CONTROL.findall(content)) - zeros) * 10 > len(content) - zeros:
+        # Half a short text may be such characters without its being a file.
+        text = _CONTROL.sub("", content) if len(content) < _SHORT else ""
+    if not text.strip() and content.strip():
+        text, said = _BINARY, {"binary": True, "length": len(content)}
+    cut = _cut(text)
+    if cut != text:
+        text, said = cut, {"cut": True, "length": len(content)}
+    fitting = _fitting(metadata, MAX_METADATA_BYTES - _SHORT)
+    if len(fitting) < len(metadata):
+        said["left_out"] = len(metadata) - len(fitting)
+    if text == content and not said:
+        return given
+    return {**given, "content": text, "metadata": {**fitting, **said}}
+
+
+def _cut(text: str) -> str:
+    """As much of a text as a turn may have once it is normalised and redacted."""
+    if len(text) * 12 <= MAX_TURN_BYTES:
+        return text  # normalising makes twelve bytes of a character at most
+    # Only what may be kept is worth cleaning, and a secret must not be halved before.
+    cleaned = Redactor().text(text[: 2 * MAX_TURN_BYTES])
+    if len(text) > 2 * MAX_TURN_BYTES:
+        text = cleaned
+    while len(cleaned.encode()) > MAX_TURN_BYTES:
+        fits = cleaned.encode()[:MAX_TURN_BYTES].decode(errors="ignore")
+        text = cleaned = Redactor().text(fits)
+    return text
+
+
+def _fitting(metadata: Mapping[str, Any], limit: int) -> Mapping[str, Any]:
+    """The values of `metadata` that are JSON and together no longer than `limit`."""
+    sizes: dict[str, int] = {}
+    for name, value in metadata.items():
+        try:
+            sizes[name] = len(json.dumps({name: value}, allow_nan=False)) + 2
+        except (TypeError, ValueError):
+            continue
+    for name in sorted(sizes, key=sizes.__getitem__, reverse=True):
+        if sum(sizes.values()) <= limit:
+            break
+        del sizes[name]
+    return {name: metadata[name] for name in sizes}
 
 
 def key_of_id(external_id: str) -> str:

@@ -74,7 +74,7 @@ class Status:
         injected: calls that were sent notes.
         recorded: exchanges in the database.
         left_alone: calls neither sent notes nor recorded, by reason.
-        pending: exchanges being written.
+        pending: exchanges being written, or held in memory because nothing can be written.
         spooled: exchanges in files, to be recorded later.
         troubles: what is wrong now; empty when all is well.
     """

@@ -5,6 +5,7 @@ Recording is exactly once by its operation id, so that several processes may rep
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -20,6 +21,10 @@ from memori.store.url import parse_url
 
 _SUFFIX = ".json"
 _UNREADABLE = ".unreadable"
+#: What is held in memory at most when there is no writing to the spool.
+MOST_HELD, MOST_HELD_BYTES = 1_000, 16 << 20
+#: Bytes of an exchange besides what was said.
+_ABOUT = 2_048
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,15 +60,21 @@ class Spool:
         path = self.folder / f"{exchange.operation_id}{_SUFFIX}"
         draft = path.with_suffix(f".{os.getpid()}")
         private = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(private, "w") as file:
-            json.dump(as_json(replace(exchange, turns=turns)), file)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
+        try:
+            with os.fdopen(private, "w") as file:
+                json.dump(as_json(replace(exchange, turns=turns)), file)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                draft.unlink()  # half a file, on a disk that is full
+            raise
 
     def drop(self, operation_id: str) -> None:
         """Forget an exchange that is recorded."""
-        (self.folder / f"{operation_id}{_SUFFIX}").unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            (self.folder / f"{operation_id}{_SUFFIX}").unlink()
 
     def kept(self) -> Iterator[Exchange]:
         """What waits here, oldest first; a file that cannot be read is put aside."""
@@ -72,14 +83,51 @@ class Spool:
                 values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
                 values["turns"] = tuple(values["turns"])
                 yield Exchange(**values)
-            except FileNotFoundError:
-                continue  # another process has recorded it
+            except OSError:
+                continue  # another process has recorded it, or it is not ours to read
             except (ValueError, TypeError, KeyError):
-                path.replace(path.with_suffix(_UNREADABLE))
+                with contextlib.suppress(OSError):
+                    path.replace(path.with_suffix(_UNREADABLE))
 
     def count(self) -> int:
         """How many exchanges wait here."""
         return sum(1 for _ in self.folder.glob(f"*{_SUFFIX}"))
+
+
+class Held:
+    """Exchanges that can be neither recorded nor spooled now, in memory, as many as fit."""
+
+    def __init__(self, most: int = MOST_HELD, size: int = MOST_HELD_BYTES) -> None:
+        self._most, self._room = most, size
+        self._kept: dict[str, tuple[Exchange, int]] = {}
+        #: How many did not fit, or were left when the process ended.
+        self.lost = 0
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def __iter__(self) -> Iterator[Exchange]:
+        """What is held now, oldest first."""
+        return iter([self._kept[each][0] for each in sorted(self._kept)])
+
+    def __contains__(self, exchange: Exchange) -> bool:
+        return exchange.operation_id in self._kept
+
+    def add(self, exchange: Exchange) -> None:
+        """Hold an exchange; the oldest goes where there is no room."""
+        self.drop(exchange.operation_id)
+        said = (str(turn["content"]) for turn in exchange.turns)
+        size = _ABOUT + sum(len(each.encode(errors="replace")) for each in said)
+        self._kept[exchange.operation_id] = (exchange, size)
+        self._room -= size
+        while len(self._kept) > self._most or self._room < 0:
+            self.drop(min(self._kept))
+            self.lost += 1
+
+    def drop(self, operation_id: str) -> None:
+        """Forget an exchange, if it is held."""
+        if operation_id in self._kept:
+            self._room += self._kept.pop(operation_id)[1]
 
 
 def spool_for(settings: Settings, database_path: Path | None) -> Spool | None:

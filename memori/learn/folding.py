@@ -75,7 +75,7 @@ def keep(w: Write, kept: Kept) -> Receipt | None:
         worded = _known_in_words(w, new, said)
         known = replace(known, same=worded.same, against=known.against or worded.against)
     receipt = _place(w, new, learnt, known)
-    if said.predicate == entities.NAMED and not ended and not learnt.uncertain:
+    if said.predicate in entities.NAMES and not ended and not learnt.uncertain:
         entities.call(w, said.object, said.subject)
     # A repetition keeps the relation of what it repeats.
     if receipt.id is not None:

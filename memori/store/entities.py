@@ -31,8 +31,8 @@ from memori.store.scopes import KnownScope, read_scope
 from memori.store.tables import MEMORY_SHELF, entities, labels, memories, relations
 
 FIELD = "entity"
-#: The predicate that gives somebody another name.
-NAMED = "is called"
+#: The predicates that give somebody another name.
+NAMES = frozenset({"is called", "is also called"})
 _c = entities.c
 
 

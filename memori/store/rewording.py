@@ -67,7 +67,7 @@ def note(w: Write, memory_id: str, now: Said | None) -> bool:
     if now is not None:
         relations.link(w, memory_id, now.subject, now.predicate, now.object)
         entities.note(w, row.entities)
-        if now.predicate == entities.NAMED:
+        if now.predicate in entities.NAMES:
             entities.call(w, now.object, now.subject)
         return True
     if relations.said_by(w, row.memory_no) is not None:

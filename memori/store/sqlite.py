@@ -7,6 +7,8 @@ statement from the event loop costs ten times the statement itself, so a transac
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import os
 import random
 import sqlite3
@@ -29,6 +31,7 @@ from memori.errors import Closed, ConfigurationError, StoreBusy, StoreUnavailabl
 from memori.model import Scope
 from memori.store.migrate import migrate, upgrade_statements
 from memori.store.naming import use_prefix
+from memori.store.opened import OpenedFile, identity
 from memori.store.places import warn_once
 from memori.store.url import DatabaseUrl
 
@@ -41,6 +44,10 @@ _CACHE_KIB = 16_384
 _CHECKPOINT_PAGES = 4_000
 _FORK_WAIT = 5.0
 _BUSY_WORDS = ("locked", "busy")
+#: Seconds a file has to be gone or another one before it is opened again: who restores a backup
+#: removes one file and then copies the other.
+_SETTLED_AFTER = 1.0
+_log = logging.getLogger("memori")
 
 
 _lanes: weakref.WeakSet[_Lane] = weakref.WeakSet()
@@ -52,6 +59,8 @@ class _Lane(aiosqlite.Connection):
     """One SQLite connection, its thread, and a Core connection that lives on that thread."""
 
     core: Connection | None = None
+    #: Called on the thread before each commit; what it raises rolls back.
+    guard: Callable[[], None] | None = None
 
     def __init__(self, connector: Callable[[], sqlite3.Connection]) -> None:
         #: Held while SQLite works, so that a fork can wait for it to pause.
@@ -125,6 +134,8 @@ class _Lane(aiosqlite.Connection):
         raw.execute(self._begin)
         try:
             answer = transaction(core)
+            if self.guard is not None:
+                self.guard()
             raw.execute("COMMIT")
         except BaseException:
             if raw.in_transaction:
@@ -154,9 +165,20 @@ class SqliteDatabase:
         self._writer: _Lane | None = None
         self._reader: _Lane | None = None
         self._turn = asyncio.Lock()
+        #: What was opened, where it is a file, and since when it is not at its path any more.
+        self._file: OpenedFile | None = None
+        self._lost_at: float | None = None
+        self._ended = False
+        self._reads = 0
+        self._unread = asyncio.Event()
 
     async def open(self) -> None:
         """Create the file if needed, connect, migrate."""
+        self._ended, self._lost_at = False, None
+        await self._open()
+
+    async def _open(self) -> None:
+        self._file = None
         if sqlite3.sqlite_version_info < OLDEST_SQLITE:
             raise ConfigurationError(
                 f"SQLite {sqlite3.sqlite_version} is too old; this Python needs "
@@ -177,17 +199,23 @@ class SqliteDatabase:
                 )
             if self.path is not None:
                 warn_once(self.path)
+            begun = None if self.path is None else identity(str(self.path))
             self._writer = await self._connect("BEGIN IMMEDIATE", self.path)
             await self._retrying(self._writer, partial(migrate, path=self.path, allowed=allowed))
             # A database in memory belongs to its one connection.
             self._reader = (
                 self._writer if self.path is None else await self._connect("BEGIN", self.path)
             )
+            if self.path is not None:
+                if identity(str(self.path)) != begun:  # the two may not have the same file
+                    raise StoreUnavailable("the file was replaced meanwhile; try again")
+                self._file = OpenedFile(self.path)
+                self._writer.guard = self._check_file
         except (OSError, sqlite3.Error, DatabaseError, StoreUnavailable) as error:
-            await self.close()
+            await self._release()
             raise ConfigurationError(self._cannot_open(error)) from error
         except BaseException:
-            await self.close()
+            await self._release()
             raise
 
     async def create(self) -> bool:
@@ -211,14 +239,24 @@ class SqliteDatabase:
 
     async def read(self, transaction: Callable[[Connection], T], wanted: Sequence[Scope] = ()) -> T:
         """Run `transaction` on one snapshot."""
-        return await self._retrying(self._lane(self._reader), transaction)
+        if self._lost_at is not None:
+            await self._recover()
+        self._reads += 1
+        try:
+            return await self._retrying(self._lane(self._reader), transaction)
+        finally:
+            self._reads -= 1
+            if not self._reads:
+                self._unread.set()
 
     async def write(
         self, transaction: Callable[[Connection], T], *, wait: float | None = None
     ) -> T:
         """Run `transaction` under the write lock and commit."""
-        lane = self._lane(self._writer)
+        if self._lost_at is not None:
+            await self._recover()
         async with self._turn:
+            lane = self._lane(self._writer)
             if wait is None:
                 return await self._retrying(lane, transaction)
             await lane.work(partial(_wait_at_most, lane, wait))
@@ -237,9 +275,9 @@ class SqliteDatabase:
 
     async def _alone(self, statement: str) -> bool:
         """Run what needs the file to itself, outside a transaction; False if someone reads it."""
-        lane = self._lane(self._writer)
 
-        def run() -> bool:
+        def run(lane: _Lane) -> bool:
+            self._check_file()
             # This blocks our own writers, so it does not wait for other processes.
             _wait_at_most(lane, 0.05)
             try:
@@ -253,19 +291,87 @@ class SqliteDatabase:
             return answer is None or answer[0] == 0  # a checkpoint says whether it was in the way
 
         async with self._turn:
-            return await lane.work(run)
+            lane = self._lane(self._writer)
+            return await lane.work(partial(run, lane))
 
     async def close(self) -> None:
         """Close both connections; safe to call twice."""
+        self._ended = True
+        await self._release()
+
+    def _check_file(self) -> None:
+        """Refuse to commit to a file that is not at its path.
+
+        Raises:
+            StoreUnavailable: it is not.
+        """
+        file = self._file
+        if file is not None and not file.is_there:
+            if self._lost_at is None:
+                self._lost_at = time.monotonic()
+            raise StoreUnavailable(file.trouble)
+
+    async def _recover(self) -> None:
+        """Open what is at the path now, in place of what was; make it if nothing is there.
+
+        Raises:
+            StoreUnavailable: neither can be used.
+        """
+        async with self._turn:
+            file, lost_at = self._file, self._lost_at
+            if file is None or lost_at is None or self._ended:
+                return
+            if self._writer is not None:
+                if file.is_there:  # it was put back
+                    self._lost_at = None
+                    return
+                if time.monotonic() - lost_at < _SETTLED_AFTER or not file.may_be_opened:
+                    return  # until then it can be read, and the next write says what is wrong
+                await self._let_go(file, self._writer)
+            elif not file.may_be_opened:
+                raise StoreUnavailable(file.trouble)
+            try:
+                await self._open()
+            except ConfigurationError as error:
+                self._file = file
+                raise StoreUnavailable(str(error)) from error
+            except BaseException:
+                self._file = file
+                raise
+            self._lost_at = None
+            if self._ended:  # meanwhile
+                await self._release()
+                return
+        _log.warning("memori: %s was gone or replaced and is opened again", self.path)
+
+    async def _let_go(self, file: OpenedFile, writer: _Lane) -> None:
+        """Close what is open of a file that has another name now, or none."""
+        while self._reads:
+            self._unread.clear()
+            await self._unread.wait()
+
+        def empty_log() -> None:
+            # Where the file was only moved, it takes along what was committed.
+            _wait_at_most(writer, 0.05)
+            with contextlib.suppress(sqlite3.Error):
+                writer.raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            file.remove_beside()
+
+        await writer.work(empty_log)
+        await self._release()
+
+    async def _release(self) -> None:
         lanes = {id(lane): lane for lane in (self._reader, self._writer) if lane is not None}
         self._reader = self._writer = None
         for lane in lanes.values():
             await lane.finish()
 
     def _lane(self, lane: _Lane | None) -> _Lane:
-        if lane is None:
-            raise Closed(_CLOSED)
-        return lane
+        if lane is not None:
+            return lane
+        if self._lost_at is not None and self._file is not None and not self._ended:
+            raise StoreUnavailable(self._file.trouble)
+        raise Closed(_CLOSED)
 
     async def _connect(self, begin: str, path: Path | None) -> _Lane:
         target = ":memory:" if path is None else str(path)
@@ -298,6 +404,7 @@ class SqliteDatabase:
                 return await lane.work(partial(lane.transact, transaction))
             except (DatabaseError, sqlite3.DatabaseError) as error:
                 if not _is_busy(error):
+                    self._check_file()
                     raise StoreUnavailable(
                         f"the database {self.url.safe} failed: {_cause(error)}"
                     ) from error

@@ -22,6 +22,7 @@ _DECIDED = re.compile(
 _OF_WHO = frozenset(
     (
         "is called",
+        "is also called",
         "lives in",
         "is from",
         "works at",

@@ -27,6 +27,7 @@ from memori.intercept import interceptor as interceptors
 from memori.intercept import recording
 from memori.intercept.trouble import Troubles
 from memori.intercept.wire_chat import ChatCompletions
+from memori.store import sqlite
 
 pytest_plugins = ["intercept_fixtures"]
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -184,6 +185,35 @@ def test_a_store_that_cannot_be_opened_is_no_reason_to_fail(
     _until(lambda: memori.status().spooled == 0)
     assert len(said(memori)) == 4
     _chat(client)
+    assert memori.status().troubles == ()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="an open file cannot be removed")
+def test_a_database_that_is_deleted_while_open_is_made_again_and_no_exchange_is_lost(
+    client: openai.OpenAI,
+    enable: Enable,
+    file_database: TestDatabase,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(recording, "_RETRY_FIRST", 0.1)
+    monkeypatch.setattr(sqlite, "_SETTLED_AFTER", 60.0)
+    memori = enable()
+    _chat(client, "One")
+    memori.flush()
+    for ending in ("", "-wal", "-shm"):
+        Path(f"{file_database.path}{ending}").unlink()
+    with caplog.at_level(logging.WARNING, "memori"):
+        _chat(client, "Two")
+        _chat(client, "Three")
+        _until(lambda: memori.status().spooled == 2)
+    assert memori.status().recorded == 1
+    assert ["was deleted or moved while" in each.getMessage() for each in caplog.records] == [True]
+    assert any("deleted or moved" in trouble for trouble in memori.status().troubles)
+    monkeypatch.setattr(sqlite, "_SETTLED_AFTER", 0.0)
+    _until(lambda: memori.status().spooled == 0)
+    _chat(client, "Four")
+    assert [word for role, word in said(memori) if role == "user"] == ["Two", "Three", "Four"]
     assert memori.status().troubles == ()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 from typing import Any
 
 import anthropic
@@ -11,7 +12,11 @@ import pytest
 from intercepted import Enable, said, turns_of
 
 from benchmarks.provider import Provider
+from memori import load_settings
+from memori.intake import storable_turn
+from memori.intercept import recording
 from memori.intercept.wire_chat import ChatCompletions
+from memori.model import MAX_TURN_BYTES
 from memori.text.tokens import estimate_tokens
 
 pytest_plugins = ["intercept_fixtures"]
@@ -220,6 +225,81 @@ def test_images_and_files_are_noted_not_stored(client: openai.OpenAI, enable: En
     assert said(memori)[0] == ("user", "What is this?\n[image]")
 
 
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("a\x00b", "ab"),
+        ("h\x00e\x00l\x00l\x00o\x00", "hello"),
+        ("one\x01 two\x1f", "one two"),
+        ("bell\x07 and a \x1b[1mbold\x1b[0m word", "bell and a \x1b[1mbold\x1b[0m word"),
+        ("\x89PNG\r\n\x1a\n" + "\ufffd\x03\x04 a" * 40, "[binary content]"),
+        ("\x00\x01", "[binary content]"),
+    ],
+)
+def test_what_no_text_has_is_dropped_or_named_and_the_turn_kept(
+    written: str, kept: str, client: openai.OpenAI, provider: Provider, enable: Enable
+) -> None:
+    memori = enable()
+    provider.answer = lambda _: written
+    _chat(client, written)
+    assert said(memori) == [("user", kept), ("assistant", kept)]
+    metadata = turns_of(memori)[1].metadata
+    assert metadata.get("binary", False) == (kept == "[binary content]")
+    assert metadata["model"] == "m"
+    assert memori.status().troubles == ()
+
+
+def test_an_overlong_turn_is_cut_between_two_characters_and_says_so(
+    client: openai.OpenAI, provider: Provider, enable: Enable
+) -> None:
+    memori = enable()
+    provider.answer = lambda _: "ok"
+    words = "x" + "ü" * 600_000
+    _chat(client, words)
+    user, assistant = turns_of(memori)
+    assert MAX_TURN_BYTES - 2 < len(user.content.encode()) <= MAX_TURN_BYTES
+    assert words.startswith(user.content)
+    assert user.metadata == {"cut": True, "length": 600_001}
+    assert assistant.content == "ok"
+
+
+def test_a_secret_at_the_cut_is_not_halved() -> None:
+    secret = "sk-" + "proj-" + "a1B2" * 12
+    text = "word " * (MAX_TURN_BYTES // 5 - 4) + secret + " word" * 100
+    turn = storable_turn({"role": "user", "content": text})
+    assert turn["metadata"] == {"cut": True, "length": len(text)}
+    assert "a1B2" not in turn["content"]
+
+
+def test_metadata_that_cannot_be_stored_is_left_out() -> None:
+    given = {"usage": {"cost": float("nan")}, "model": "x" * 70_000, "provider": "openai"}
+    turn = storable_turn({"content": "Hello", "metadata": given})
+    assert turn["metadata"] == {"provider": "openai", "left_out": 2}
+
+
+def test_a_turn_that_is_refused_all_the_same_is_a_trouble_said_once(
+    client: openai.OpenAI,
+    enable: Enable,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    memori = enable()
+    with monkeypatch.context() as patched, caplog.at_level(logging.WARNING, "memori"):
+        patched.setattr(recording, "storable_turn", lambda turn: turn)
+        for _ in range(2):
+            _chat(client, "\x00\x01\x02 word")
+            memori.flush()
+    assert memori.status().troubles == (
+        "a turn of an exchange was not kept: the content is binary; describe it in words",
+    )
+    assert len(caplog.records) == 1
+    assert memori.status().recorded == 0
+    _chat(client, "Hello")
+    memori.flush()
+    assert memori.status().troubles == ()
+    assert memori.status().recorded == 1
+
+
 def test_secrets_are_gone_before_anything_is_written(client: openai.OpenAI, enable: Enable) -> None:
     memori = enable()
     secret = "sk-" + "proj-" + "a1B2" * 12
@@ -292,6 +372,12 @@ def test_where_nothing_may_be_kept_it_is_said(
     assert "nothing of this conversation is kept" in trouble
     assert memori.status().recorded == 0
     assert memori.stats().turns == 0
+    monkeypatch.delenv("MEMORI_RETENTION__STORE_TURNS")
+    monkeypatch.setattr(memori._interceptor().engine, "_settings", load_settings())
+    _chat(client, "My dog is called Rex")
+    memori.flush()
+    assert memori.status().troubles == ()
+    assert memori.status().recorded == 1
 
 
 def test_stats_count_the_tokens_that_were_sent_along_for_each_user(
