@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
-from memori.errors import ConfigurationError
+from memori.errors import ConfigurationError, ScopeError
 from memori.model import MAX_NAME_CHARS
 from memori_mcp import package_version
 from memori_mcp.install.parser import add_install_parsers
@@ -81,7 +81,7 @@ def _serve(options: argparse.Namespace) -> int:
         configure_logging(options.log_level)
         try:
             settings = _checked_settings(options)
-        except ConfigurationError as error:
+        except (ConfigurationError, ScopeError) as error:
             print(f"memori-mcp: {_one_line(error)}", file=sys.stderr)
             return EXIT_CONFIGURATION
         from memori.silence import working_folder
@@ -103,7 +103,7 @@ def _serve_http(options: argparse.Namespace) -> int:
         from memori_mcp.transports import listen, serve_http
 
         taken = listen(options.host, options.port)
-    except ConfigurationError as error:
+    except (ConfigurationError, ScopeError) as error:
         print(f"memori-mcp: {_one_line(error)}", file=sys.stderr)
         return EXIT_CONFIGURATION
     configure_logging(options.log_level)

@@ -64,7 +64,8 @@ _POINTING_AT = re.compile(
 _TRAILING = re.compile(
     r"[\s,;:.!*~^)(\"']+$|\s+(?:too|as well|though|now|so much|a lot|very much|these days"
     r"|at the moment"
-    r"|currently|right now|nowadays|lately|btw|haha|lol|you know|by the way|already|again|myself"
+    r"|currently|right now|nowadays|lately|btw|haha|lol|(?:as )?you know|by the way|already|again"
+    r"|myself"
     r"|instead|anyway|in general|any\s?more|more|the most|:\S*)$",
     re.IGNORECASE,
 )

@@ -12,7 +12,7 @@ from typing import Any
 from memori.config import Collected, collect
 from memori.configuring import describe
 from memori.environment import DISTRIBUTION, check_distributions
-from memori.errors import ConfigurationError
+from memori.errors import ConfigurationError, ScopeError
 from memori.learn.names import require_pipeline
 from memori_mcp.cli import check_sdk
 from memori_mcp.doctor.findings import Finding, bad, note, ok
@@ -52,7 +52,7 @@ def read_settings(
     """
     try:
         collected = collect(overrides, config_file=config_file, personal=True)
-    except ConfigurationError as error:
+    except (ConfigurationError, ScopeError) as error:
         remedy = "correct it; `memori config show` lists the settings and where each comes from"
         return None, [bad("settings", " ".join(str(error).split()), remedy)]
     said = [

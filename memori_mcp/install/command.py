@@ -7,7 +7,7 @@ import shlex
 import sys
 from collections.abc import Iterator
 
-from memori.errors import ConfigurationError
+from memori.errors import ConfigurationError, ScopeError
 from memori.store.url import mask_password
 from memori_mcp.install.clients import CLIENTS, NAME, find_client
 from memori_mcp.install.entries import installed
@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
             _install(options, machine)
         else:
             _uninstall(options, machine)
-    except ConfigurationError as error:
+    except (ConfigurationError, ScopeError) as error:
         print(f"memori-mcp: {' '.join(str(error).split())}", file=sys.stderr)
         return EXIT_CONFIGURATION
     return 0

@@ -231,7 +231,7 @@ def test_scopes_and_namespaces_stay_apart(memori: Command) -> None:
 def test_an_empty_user_is_an_error_never_everyone(memori: Command) -> None:
     ran = memori("recall", "tea", "--user", "")
     assert ran.status == 2
-    assert ran.err.startswith("memori: user")
+    assert ran.err.startswith("memori: memory.user_id (from argument): is empty")
 
 
 # Importing

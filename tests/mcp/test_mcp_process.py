@@ -290,8 +290,8 @@ def test_a_client_that_is_gone_is_no_crash(start_server: StartServer) -> None:
     [
         (["--database", "mongodb://x"], "mongodb"),
         (["--database", "not a url"], "sqlite:///"),
-        (["--user", ""], "user_id is empty"),
-        (["--namespace", " "], "namespace is empty"),
+        (["--user", ""], "memory.user_id (from argument): is empty"),
+        (["--namespace", " "], "memory.namespace (from argument): is empty"),
         (["--read-namespace", "n" * 129], "read_namespaces"),
         (["--config", "/nowhere/memori.toml"], "/nowhere/memori.toml does not exist"),
     ],
@@ -315,7 +315,7 @@ def test_a_bad_variable_is_named(tmp_path: Path) -> None:
 
 def test_the_options_stand_before_or_after_serve(tmp_path: Path) -> None:
     for arguments in (["--user", "", "serve"], ["serve", "--user", ""]):
-        assert "user_id is empty" in _run(tmp_path, *arguments).stderr
+        assert "memory.user_id (from argument): is empty" in _run(tmp_path, *arguments).stderr
 
 
 def test_version_and_help_are_for_people(tmp_path: Path) -> None:
