@@ -69,8 +69,8 @@ class SessionState:
     """One session of one user, as far as this process knows it."""
 
     id: str
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     snapshot: Snapshot = field(default_factory=Snapshot)
+    taking: asyncio.Task[Snapshot] | None = None
     recalled: OrderedDict[str, Recollection] = field(default_factory=OrderedDict[str, Recollection])
     run: str = field(default_factory=new_id)
     keys: OrderedDict[str, tuple[int, Ending]] = field(
@@ -104,15 +104,29 @@ async def standing_block(
     engine: AsyncMemori, scope: Scope, state: SessionState, asked: Asked, max_tokens: int
 ) -> Snapshot:
     """The session's snapshot: taken once, and again when something essential has changed."""
-    async with state.lock:
-        kept = state.snapshot
-        where = _where(engine, scope)
-        mark = ""
-        if kept.text:
-            mark = await engine.context_mark(kept.ids, since=kept.mark, **where)
-        if not kept.text or mark != kept.mark:
-            state.snapshot = await _take(engine, scope, asked, max_tokens)
-        return state.snapshot
+    kept = state.snapshot
+    if kept.text:
+        mark = await engine.context_mark(kept.ids, since=kept.mark, **_where(engine, scope))
+        if mark == kept.mark:
+            return kept
+    if state.taking is None or state.taking.done():
+        state.taking = asyncio.create_task(_renew(engine, scope, state, asked, max_tokens))
+        state.taking.add_done_callback(_look_at)
+    # A call that can wait no longer leaves it to the next one, instead of to nobody.
+    return await asyncio.shield(state.taking)
+
+
+async def _renew(
+    engine: AsyncMemori, scope: Scope, state: SessionState, asked: Asked, max_tokens: int
+) -> Snapshot:
+    state.snapshot = await _take(engine, scope, asked, max_tokens)
+    return state.snapshot
+
+
+def _look_at(taking: asyncio.Task[Snapshot]) -> None:
+    """Whoever waits has its error; where nobody does, asyncio need not complain."""
+    if not taking.cancelled():
+        taking.exception()
 
 
 async def recall_for(engine: AsyncMemori, scope: Scope, asked: Asked) -> Sequence[Hit]:

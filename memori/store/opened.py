@@ -76,13 +76,13 @@ class OpenedFile:
         for name, was in self._beside.items():
             if identity(name) == was:
                 with contextlib.suppress(OSError):
-                    os.unlink(name)  # noqa: PTH108
+                    Path(name).unlink()
 
 
 def identity(name: str) -> Identity | None:
     """Which file a path leads to; None when there is none, or no telling."""
     try:
-        found = os.stat(name)  # noqa: PTH116
+        found = Path(name).stat()
     except OSError:
         return None
     return (found.st_dev, found.st_ino) if found.st_ino else None

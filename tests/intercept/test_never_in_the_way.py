@@ -7,24 +7,21 @@ import gc
 import json
 import logging
 import os
-import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
 from conftest import TestDatabase
-from intercepted import Enable, said
+from intercepted import Enable, chat, locked, said, until
 
 from benchmarks.provider import Provider
 from memori import AsyncMemori, Memori, loop
 from memori.intercept import interceptor as interceptors
-from memori.intercept import recording
+from memori.intercept import recording, session
 from memori.intercept.trouble import Troubles
 from memori.intercept.wire_chat import ChatCompletions
 from memori.store import sqlite
@@ -33,28 +30,36 @@ pytest_plugins = ["intercept_fixtures"]
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-def _chat(client: openai.OpenAI, content: str = "Hello") -> Any:
-    return client.chat.completions.create(
-        model="m", messages=[{"role": "user", "content": content}]
+def test_a_working_context_that_comes_too_late_for_one_call_is_sent_with_the_next(
+    client: openai.OpenAI,
+    provider: Provider,
+    enable: Enable,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MEMORI_INTERCEPT__TIME_LIMIT", "0.2")
+    memori = enable(conscious_ingest=True)
+    memori.remember("Ana lives in Porto", pinned=True)
+    taken: list[int] = []
+    take = session._take
+
+    async def slowly(*given: Any) -> Any:
+        taken.append(1)
+        await asyncio.sleep(0.5)
+        return await take(*given)
+
+    monkeypatch.setattr(session, "_take", slowly)
+    chat(client)
+    assert "Porto" not in json.dumps(provider.bodies[0])
+    state = next(iter(memori._interceptor()._sessions.values()))
+    until(lambda: bool(state.snapshot.text))
+    monkeypatch.setattr(
+        memori._interceptor(),
+        "settings",
+        memori.settings.intercept.model_copy(update={"time_limit": 20.0}),
     )
-
-
-@contextmanager
-def _locked(database: TestDatabase) -> Iterator[None]:
-    """Another process holds the database."""
-    holder = sqlite3.connect(str(database.path), isolation_level=None)
-    holder.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    finally:
-        holder.close()
-
-
-def _until(condition: Any, seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    chat(client, "And now?")
+    assert "Porto" in json.dumps(provider.bodies[1])
+    assert taken == [1]
 
 
 def test_a_slow_store_costs_a_call_its_time_limit_and_no_more(
@@ -67,7 +72,7 @@ def test_a_slow_store_costs_a_call_its_time_limit_and_no_more(
     monkeypatch.setenv("MEMORI_INTERCEPT__TIME_LIMIT", "0.15")
     memori = enable(conscious_ingest=True)
     memori.remember("Ana lives in Porto", pinned=True)
-    _chat(client)
+    chat(client)
     quick = AsyncMemori.context_mark
 
     async def slow(self: AsyncMemori, *args: Any, **named: Any) -> str:
@@ -78,7 +83,7 @@ def test_a_slow_store_costs_a_call_its_time_limit_and_no_more(
     with caplog.at_level(logging.WARNING, "memori"):
         for _ in range(2):
             begun = time.monotonic()
-            _chat(client)
+            chat(client)
             assert time.monotonic() - begun < 2
     assert [record.getMessage() for record in caplog.records] == [
         "memori: memory took longer than 0.15 s; the call goes on without it"
@@ -90,7 +95,7 @@ def test_a_slow_store_costs_a_call_its_time_limit_and_no_more(
         "settings",
         memori.settings.intercept.model_copy(update={"time_limit": 20.0}),
     )
-    _chat(client)
+    chat(client)
     assert memori.status().troubles == ()
     assert len(provider.bodies[-1]["messages"]) == 2
     assert len(said(memori)) == 8
@@ -101,7 +106,7 @@ def test_a_call_that_stopped_waiting_leaves_nothing_half_done(
 ) -> None:
     memori = enable(conscious_ingest=True, auto_ingest=True)
     memori.remember("Ana lives in Porto", pinned=True)
-    _chat(client)
+    chat(client)
     made, place = memori._interceptor(), memori._place_of(None)
     asked = ChatCompletions().read({"messages": [{"role": "user", "content": "And Ana?"}]})
     assert asked is not None
@@ -145,18 +150,18 @@ def test_a_locked_store_is_read_and_what_it_cannot_take_is_spooled_and_recorded_
     monkeypatch.setenv("MEMORI_INTERCEPT__TIME_LIMIT", "2")
     memori = enable(conscious_ingest=True)
     memori.remember("Ana lives in Porto", pinned=True)
-    with _locked(file_database):
-        _chat(client, "One, my key is " + "sk-" + "proj-" + "a1B2" * 12)
-        _chat(client, "Two")
+    with locked(file_database):
+        chat(client, "One, my key is " + "sk-" + "proj-" + "a1B2" * 12)
+        chat(client, "Two")
         assert len(provider.bodies[1]["messages"]) == 2
-        _until(lambda: memori.status().spooled == 2)
+        until(lambda: memori.status().spooled == 2)
         assert "held by another process" in memori.status().troubles[0]
         spool = Path(f"{file_database.path}.spool")
         files = sorted(spool.iterdir())
         assert spool.stat().st_mode & 0o777 == 0o700
         assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
         assert "a1B2a1B2" not in "".join(file.read_text() for file in files)
-    _until(lambda: memori.status().spooled == 0)
+    until(lambda: memori.status().spooled == 0)
     assert [content[:3] for role, content in said(memori) if role == "user"] == ["One", "Two"]
     assert memori.status().troubles == ()
 
@@ -175,16 +180,16 @@ def test_a_store_that_cannot_be_opened_is_no_reason_to_fail(
     path.write_bytes(b"this is no database" * 100)
     with caplog.at_level(logging.WARNING, "memori"):
         memori = enable(database_connect=f"sqlite:///{path}")
-        assert _chat(client).choices[0].message.content == "Noted: Hello"
-        _chat(client)
-        _until(lambda: memori.status().spooled == 2)
+        assert chat(client).choices[0].message.content == "Noted: Hello"
+        chat(client)
+        until(lambda: memori.status().spooled == 2)
     assert len(caplog.records) == 1
     assert "cannot be opened" in caplog.text
     assert any("cannot be opened" in trouble for trouble in memori.status().troubles)
     path.unlink()  # a person repairs it
-    _until(lambda: memori.status().spooled == 0)
+    until(lambda: memori.status().spooled == 0)
     assert len(said(memori)) == 4
-    _chat(client)
+    chat(client)
     assert memori.status().troubles == ()
 
 
@@ -199,20 +204,20 @@ def test_a_database_that_is_deleted_while_open_is_made_again_and_no_exchange_is_
     monkeypatch.setattr(recording, "_RETRY_FIRST", 0.1)
     monkeypatch.setattr(sqlite, "_SETTLED_AFTER", 60.0)
     memori = enable()
-    _chat(client, "One")
+    chat(client, "One")
     memori.flush()
     for ending in ("", "-wal", "-shm"):
         Path(f"{file_database.path}{ending}").unlink()
     with caplog.at_level(logging.WARNING, "memori"):
-        _chat(client, "Two")
-        _chat(client, "Three")
-        _until(lambda: memori.status().spooled == 2)
+        chat(client, "Two")
+        chat(client, "Three")
+        until(lambda: memori.status().spooled == 2)
     assert memori.status().recorded == 1
     assert ["was deleted or moved while" in each.getMessage() for each in caplog.records] == [True]
     assert any("deleted or moved" in trouble for trouble in memori.status().troubles)
     monkeypatch.setattr(sqlite, "_SETTLED_AFTER", 0.0)
-    _until(lambda: memori.status().spooled == 0)
-    _chat(client, "Four")
+    until(lambda: memori.status().spooled == 0)
+    chat(client, "Four")
     assert [word for role, word in said(memori) if role == "user"] == ["Two", "Three", "Four"]
     assert memori.status().troubles == ()
 
@@ -227,8 +232,8 @@ def test_a_bug_in_memory_does_not_reach_the_caller(
 
     monkeypatch.setattr(AsyncMemori, "working_context", broken)
     monkeypatch.setattr(AsyncMemori, "record", broken)
-    assert _chat(client).choices[0].message.content == "Noted: Hello"
-    _until(lambda: memori.status().spooled == 1)
+    assert chat(client).choices[0].message.content == "Noted: Hello"
+    until(lambda: memori.status().spooled == 1)
     assert "nobody should see" not in str(memori.status().troubles)
     monkeypatch.undo()
 
@@ -268,8 +273,8 @@ def test_a_program_that_ends_while_the_store_is_locked_ends_soon_and_loses_nothi
     assert done.returncode == 0, done.stderr
     assert ended - float(done.stdout) < 6  # three seconds, and a busy machine's share
     memori = enable(conscious_ingest=True)
-    _until(lambda: memori.status().spooled == 0)
-    _chat(client)
+    until(lambda: memori.status().spooled == 0)
+    chat(client)
     assert "Before the end" in json.dumps(provider.bodies[-1])
     assert [role for role, _ in said(memori)] == ["user", "assistant"] * 2
 
@@ -282,10 +287,10 @@ def test_an_exchange_spooled_and_yet_written_is_recorded_once(
 ) -> None:
     monkeypatch.setattr(recording, "_PATIENCE", 0.05)
     memori = enable()
-    with _locked(file_database):
-        _chat(client)
-        _until(lambda: memori.status().spooled == 1)
-    _until(lambda: memori.status().spooled == 0)
+    with locked(file_database):
+        chat(client)
+        until(lambda: memori.status().spooled == 1)
+    until(lambda: memori.status().spooled == 0)
     assert len(said(memori)) == 2
     memori.close()
     again = enable()
@@ -299,6 +304,6 @@ def test_a_spool_file_that_cannot_be_read_is_put_aside(
     spool.mkdir()
     (spool / "x.json").write_text("{")
     memori: Memori = enable()
-    _until(lambda: (spool / "x.unreadable").exists())
-    _chat(client)
+    until(lambda: (spool / "x.unreadable").exists())
+    chat(client)
     assert len(said(memori)) == 2

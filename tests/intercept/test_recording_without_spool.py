@@ -5,19 +5,15 @@ from __future__ import annotations
 import errno
 import json
 import os
-import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import openai
 import pytest
 from conftest import TestDatabase
-from intercepted import Enable, said
+from intercepted import Enable, chat, locked, said, until
 
 from benchmarks.provider import Provider
 from memori import Memori
@@ -37,29 +33,6 @@ def in_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path.touch()
     monkeypatch.setenv("MEMORI_INTERCEPT__SPOOL", str(path / "spool"))
     return path
-
-
-def _chat(client: openai.OpenAI, content: str) -> Any:
-    return client.chat.completions.create(
-        model="m", messages=[{"role": "user", "content": content}]
-    )
-
-
-@contextmanager
-def _locked(database: TestDatabase) -> Iterator[None]:
-    holder = sqlite3.connect(str(database.path), isolation_level=None)
-    holder.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    finally:
-        holder.close()
-
-
-def _until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def _held(memori: Memori) -> int:
@@ -90,15 +63,15 @@ def test_what_cannot_be_spooled_is_held_and_recorded_once_in_order(
 ) -> None:
     memori = enable()
     memori.flush()
-    with _locked(file_database):
+    with locked(file_database):
         for words in ("One", "Two", "Three"):
-            _chat(client, words)
-        _until(lambda: _held(memori) == 3)
-        _until(lambda: memori.status().pending == 3)
+            chat(client, words)
+        until(lambda: _held(memori) == 3)
+        until(lambda: memori.status().pending == 3)
         status = memori.status()
         assert (status.recorded, status.spooled) == (0, 0)
         assert any("spool fails" in trouble for trouble in status.troubles)
-    _until(lambda: memori.status().pending == 0)
+    until(lambda: memori.status().pending == 0)
     assert _asked(memori) == ["One", "Two", "Three"]
     assert memori.status().recorded == 3
     assert memori.status().troubles == ()
@@ -110,15 +83,15 @@ def test_what_is_held_goes_to_the_spool_as_soon_as_that_works(
 ) -> None:
     memori = enable()
     memori.flush()
-    with _locked(file_database):
+    with locked(file_database):
         for words in ("One", "Two"):
-            _chat(client, words)
-        _until(lambda: _held(memori) == 2)
+            chat(client, words)
+        until(lambda: _held(memori) == 2)
         in_the_way.unlink()
-        _until(lambda: memori.status().spooled == 2)
-        _until(lambda: memori.status().pending == 0)
+        until(lambda: memori.status().spooled == 2)
+        until(lambda: memori.status().pending == 0)
         assert not any("spool" in trouble for trouble in memori.status().troubles)
-    _until(lambda: memori.status().spooled == 0)
+    until(lambda: memori.status().spooled == 0)
     assert _asked(memori) == ["One", "Two"]
     assert memori.status().troubles == ()
 
@@ -133,14 +106,14 @@ def test_what_is_held_is_spooled_at_the_end_where_that_works_by_then(
     monkeypatch.setattr(recording, "_RETRY_FIRST", 60.0)
     memori = enable()
     memori.flush()
-    with _locked(file_database):
-        _chat(client, "One")
-        _until(lambda: _held(memori) == 1)
+    with locked(file_database):
+        chat(client, "One")
+        until(lambda: _held(memori) == 1)
         in_the_way.unlink()
         memori.close()
     assert len(list((in_the_way / "spool").iterdir())) == 1
     again = enable()
-    _until(lambda: again.status().spooled == 0)
+    until(lambda: again.status().spooled == 0)
     assert _asked(again) == ["One"]
 
 
@@ -154,11 +127,11 @@ def test_what_is_lost_is_counted_and_said(
     memori = enable()
     memori.flush()
     memori._interceptor()._recorder._held = Held(most=1)
-    with _locked(file_database):
+    with locked(file_database):
         for words in ("One", "Two", "Three"):
-            _chat(client, words)
+            chat(client, words)
             memori.flush()
-        _until(lambda: memori.status().pending == 1)
+        until(lambda: memori.status().pending == 1)
         [lost] = [each for each in memori.status().troubles if each.startswith("exchanges lost")]
         assert lost.startswith("exchanges lost: 2:")
         memori.close()
@@ -210,14 +183,14 @@ def test_what_cannot_be_taken_out_of_the_spool_is_recorded_once(
             raise PermissionError(errno.EACCES, "Permission denied")
 
         patched.setattr(Spool, "drop", refuse)
-        with _locked(file_database):
-            _chat(client, "One")
-            _until(lambda: memori.status().spooled == 1)
-        _until(lambda: any("spool" in trouble for trouble in memori.status().troubles))
+        with locked(file_database):
+            chat(client, "One")
+            until(lambda: memori.status().spooled == 1)
+        until(lambda: any("spool" in trouble for trouble in memori.status().troubles))
         time.sleep(0.5)
         assert memori.status().recorded == 1
-    _until(lambda: memori.status().spooled == 0)
-    _until(lambda: memori.status().troubles == ())
+    until(lambda: memori.status().spooled == 0)
+    until(lambda: memori.status().troubles == ())
     assert memori.status().recorded == 1
     assert _asked(memori) == ["One"]
 
@@ -231,7 +204,7 @@ def test_an_exchange_that_is_never_taken_does_not_keep_the_others(
     first = spool.folder / "0001.json"
     first.write_text(json.dumps({**json.loads(first.read_text()), "user_id": ""}))
     memori = enable()
-    _until(lambda: memori.status().spooled == 1)
+    until(lambda: memori.status().spooled == 1)
     assert _asked(memori) == ["x" * 10]
     assert any("user_id is empty" in trouble for trouble in memori.status().troubles)
 
